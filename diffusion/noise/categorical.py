@@ -1,0 +1,177 @@
+r"""Categorical processes that keep a token with probability kappa or redraw it from pi.
+
+    q(x_t | x_0) = kappa·x_0 + (1 - kappa)·pi
+    q(x_s | x_t, x) ∝ [k z + (1 - k)(z·pi)] ⊙ [kappa_s x~ + (1 - kappa_s) pi Σx~]
+
+with k = kappa_t/kappa_s and x~ = x / q(z | x_0). For a one-hot x the division is a constant; for
+a soft prediction it is what makes the step the exact mixture over x_0 (Bayes' rule), and leaving
+it out biases uniform noise. The matrix is rank one plus the identity, so everything is O(K) per
+token, in log space, on ids `[b, ...]` or one-hots `[b, ..., K]` alike.
+"""
+
+from abc import abstractmethod
+from dataclasses import field
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from ..base import Bridge, Schedule
+from ..distribution import Categorical
+from ..errors import InputError, choose
+from ..rng import Rng
+from ..tree import State
+from .clock import Clock
+
+
+PARAMETERS = ("logits", "p")
+"""What a network may predict: logits of x, or probabilities (a net that ends in a softmax)."""
+
+
+class Redraw(Bridge[Categorical]):
+    """Base of the rank-one categorical processes; subclasses say what pi is.
+
+    Args:
+        parameter: what the network predicts, "logits" of x or probabilities "p".
+    """
+
+    parameter: str = field(default="logits", kw_only=True)
+
+    def __post_init__(self) -> None:
+        choose(f"{type(self).__name__}.parameter", self.parameter, PARAMETERS)
+
+    @abstractmethod
+    def law(self) -> Tensor:
+        """pi, the law tokens are redrawn from, `[K]`, float64."""
+
+    @property
+    def classes(self) -> int:
+        """K, the number of states of a token."""
+        return len(self.law())
+
+    @property
+    def clock(self) -> Clock:
+        """The bound schedule."""
+        if "_clock" not in self.__dict__:
+            raise InputError(f"{self!r} is not bound to a schedule yet: noise.bind(schedule).")
+        clock: Clock = self.__dict__["_clock"]
+        return clock
+
+    def bind(self, schedule: Schedule, soft: bool = False, like: State = None) -> Self:
+        # Discrete bridges keep a finite likelihood at t = 0, so there is nothing to soften.
+        other = self.vary()
+        other.__dict__["_clock"] = Clock(schedule)
+        other.__dict__["_pi"] = {}
+        other.__dict__["_onehot"] = like is not None and self.is_onehot(like)
+        return other
+
+    def before(self, t: Any) -> Any:
+        return self.clock.before(t)
+
+    def stationary(self, shape: tuple[int, ...]) -> Categorical:
+        onehot = self.__dict__.get("_onehot", False)
+        tokens = shape[:-1] if onehot else shape
+        return Categorical(self._log_pi(torch.empty(0)).expand(*tokens, self.classes), onehot)
+
+    def prior(self, x: Tensor, t: Any) -> Categorical:
+        onehot = self.is_onehot(x)
+        kappa = self._per_token(self.clock.kappa(t), x)
+        log_pi = self._log_pi(x)
+        redrawn = _log1m(kappa) + log_pi
+        if onehot:
+            return Categorical(torch.logaddexp(_log(kappa) + x.log(), redrawn), True)
+        ids = x.unsqueeze(-1)
+        logits = redrawn.expand(*x.shape, self.classes).contiguous()
+        kept = torch.logaddexp(_log(kappa).expand_as(ids), logits.gather(-1, ids))
+        return Categorical(logits.scatter(-1, ids, kept), False)
+
+    def predict(self, z: Tensor, t: Any, hat: Tensor) -> Tensor:
+        """log p(x | z), normalised, `[b, ..., K]`; `hat[0]` are logits, or p if so declared."""
+        logits = hat[0] if self.parameter == "logits" else hat[0].log()
+        logits = logits.float() if logits.element_size() < 4 else logits
+        return self._possible(logits).log_softmax(-1)
+
+    def _possible(self, logits: Tensor) -> Tensor:
+        """Rule out what clean data never hold; finite, so that gradients stay finite."""
+        return logits
+
+    def bridge(self, x: Tensor, z: Tensor, t: Any, s: Any) -> Categorical:
+        onehot = self.is_onehot(z)
+        ids = z.argmax(-1) if onehot else z
+        if self.is_onehot(x):
+            log_x = x.log()
+        else:
+            log_x = torch.full((*x.shape, self.classes), -torch.inf, device=x.device)
+            log_x = log_x.scatter(-1, x.unsqueeze(-1), 0.0)
+        return Categorical(self.soft_bridge(log_x, ids, t, s), onehot)
+
+    def step(self, z: Tensor, t: Any, s: Any, hat: Tensor) -> Categorical:
+        onehot = self.is_onehot(z)
+        ids = z.argmax(-1) if onehot else z
+        return Categorical(self.soft_bridge(self.predict(z, t, hat), ids, t, s), onehot)
+
+    def soft_bridge(self, log_x: Tensor, z: Tensor, t: Any, s: Any) -> Tensor:
+        """Logits `[b, ..., K]` of q(x_s | x_t = z, x) from log x (normalised, soft or one-hot)."""
+        kappa, kappa_s = self.clock.kappa(t), self.clock.kappa(s)
+        keep = self._per_token(kappa / kappa_s, z, log_x)
+        kappa, kappa_s = (self._per_token(v, z, log_x) for v in (kappa, kappa_s))
+        log_pi = self._log_pi(log_x)
+        ids = z.unsqueeze(-1)
+        back = log_pi[z].unsqueeze(-1)  # log pi(z)
+        # A token that pi can't produce was never redrawn: it stays, whatever x is.
+        certain = torch.isneginf(back)
+        back = back.masked_fill(certain, 0.0)
+        stay = torch.logaddexp(_log(kappa).expand_as(back), _log1m(kappa) + back)
+        # x~, scaled so that only the entry of z changes: by q(z | other) / q(z | z).
+        shrink = _log1m(kappa) + back - stay
+        tilde = log_x.scatter(-1, ids, log_x.gather(-1, ids) + shrink)
+        mass = tilde.logsumexp(-1, keepdim=True)
+        out = torch.logaddexp(_log(kappa_s) + tilde, _log1m(kappa_s) + log_pi + mass)
+        # The first factor is constant but at z; its ratio there is (k + (1-k) pi_z) / ((1-k) pi_z).
+        leave = _log1m(keep) + back
+        remain = torch.logaddexp(_log(keep).expand_as(back), leave)
+        out = out.scatter(-1, ids, out.gather(-1, ids) + remain - leave)
+        if not certain.any():
+            return out
+        fixed = torch.full_like(out, -torch.inf).scatter(-1, ids, 0.0)
+        return torch.where(certain, fixed, out)
+
+    def known(self, x: Tensor, t: Any, rng: Rng = None) -> Tensor:
+        return self.prior(x, t).sample(rng)[0]
+
+    def is_onehot(self, x: Tensor) -> bool:
+        """Whether a state holds one-hot (floating) vectors rather than ids."""
+        if not x.is_floating_point():
+            return False
+        if x.shape[-1] != self.classes:
+            raise InputError(
+                f"{self!r}: expected ids, or one-hot vectors with last axis {self.classes}; got "
+                f"{x.dtype} of shape {list(x.shape)}. Use data=OneHot(w, k={self.classes}), or ids."
+            )
+        return True
+
+    def _per_token(self, value: Any, z: Tensor, like: Tensor | None = None) -> Tensor:
+        """`[b]` or a number as a tensor that broadcasts against `[b, ..., K]`."""
+        reference = z if z.is_floating_point() else (like if like is not None else z.unsqueeze(-1))
+        dtype = torch.float64 if reference.dtype == torch.float64 else torch.float32
+        if not isinstance(value, Tensor):
+            return torch.tensor(value, dtype=dtype, device=z.device)
+        return value.to(dtype).reshape(-1, *(1,) * (reference.dim() - 1))
+
+    def _log_pi(self, like: Tensor) -> Tensor:
+        dtype = torch.float64 if like.dtype == torch.float64 else torch.float32
+        cache = self.__dict__.setdefault("_pi", {})
+        key = (like.device, dtype)
+        if key not in cache:
+            cache[key] = self.law().log().to(like.device, dtype)
+        found: Tensor = cache[key]
+        return found
+
+
+def _log(value: Tensor) -> Tensor:
+    return value.log()
+
+
+def _log1m(value: Tensor) -> Tensor:
+    return (-value).log1p()
+

@@ -1,0 +1,125 @@
+"""A schedule bound to a process: (signal, sigma) at any kind of time.
+
+Times are an int (step index) or a float (u = t/T) for a whole batch, answered with Python floats,
+or tensors `[b]`, answered with float64 tensors `[b]`. Tables are float64 and computed once.
+"""
+
+import functools
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..base import Schedule
+from ..errors import InputError, choose
+from ..schedule.scales import scales_table
+from ..schedule.scales import survival as share
+
+PATHS = ("schedule", "vp", "ve", "flow")
+"""How z is scaled at a given signal-to-noise ratio: as the schedule says, signal² + sigma² = 1,
+signal = 1, or signal + sigma = 1."""
+
+
+def along(path: str, signal: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+    """Rescale z to another path: the same signal-to-noise ratio."""
+    choose("path", path, PATHS)
+    if path == "schedule":
+        return signal, sigma
+    norm = {"vp": (signal**2 + sigma**2).sqrt(), "ve": signal, "flow": signal + sigma}[path]
+    return signal / norm, sigma / norm
+
+
+class Clock:
+    """(signal, sigma), their derivatives, and kappa = signal²/(signal² + sigma²), by time.
+
+    Args:
+        soft: hold t = 0 half a step away from the data: its kappa is the root of t = 1's.
+    """
+
+    def __init__(self, schedule: Schedule, path: str = "schedule", soft: bool = False) -> None:
+        self.inner = schedule
+        self.path = path
+        self.steps = schedule.steps
+        signal, sigma = along(path, *scales_table(schedule))
+        if not (signal.isfinite() & sigma.isfinite()).all():
+            raise InputError(
+                f"path={path!r} can't follow {schedule!r}: signal is 0 at t = T, so z would be "
+                "infinite. Use path='vp' or 'flow'."
+            )
+        if soft:
+            kappa, power = share(signal[1], sigma[1]).sqrt(), (signal[1] ** 2 + sigma[1] ** 2).sqrt()
+            signal[0], sigma[0] = along(path, (kappa * power).sqrt(), ((1 - kappa) * power).sqrt())
+        self._table = torch.stack([signal, sigma])
+        self._host: list[tuple[float, float]] = list(zip(*self._table.tolist(), strict=True))
+        self._on: dict[torch.device, Tensor] = {self._table.device: self._table}
+        self._rates: Tensor | None = None
+        self._at = functools.lru_cache(maxsize=4096)(self._once)
+
+    def __call__(self, t: Any) -> tuple[Any, Any]:
+        """(signal, sigma) at `t`."""
+        if isinstance(t, int):
+            return self._host[t]
+        if isinstance(t, float):
+            return self._at(t)
+        if t.is_floating_point():
+            signal, sigma = self._continuous(t.double())
+            start = self._host[0]
+            zero = t == 0
+            return torch.where(zero, start[0], signal), torch.where(zero, start[1], sigma)
+        if t.device not in self._on:
+            self._on[t.device] = self._table.to(t.device)
+        signal, sigma = self._on[t.device][:, t]
+        return signal, sigma
+
+    def kappa(self, t: Any) -> Any:
+        """The share of signal in the variance: alpha-bar."""
+        signal, sigma = self(t)
+        return signal**2 / (signal**2 + sigma**2)
+
+    def rates(self, t: Any) -> tuple[Any, Any]:
+        """d/du of (signal, sigma) along the path, u = t/T."""
+        if isinstance(t, (int, float)):
+            pair = self._slope(self._u(torch.tensor([t])))
+            return float(pair[0]), float(pair[1])
+        if t.is_floating_point():
+            return self._slope(t.double())
+        if self._rates is None:
+            self._rates = torch.stack(self._slope(self._u(torch.arange(self.steps + 1))))
+        signal, sigma = self._rates.to(t.device)[:, t]
+        return signal, sigma
+
+    def before(self, t: Any) -> Any:
+        """One step earlier."""
+        if isinstance(t, int) or (isinstance(t, Tensor) and not t.is_floating_point()):
+            return t - 1
+        earlier = t - 1 / self.steps
+        return max(earlier, 0.0) if isinstance(t, float) else earlier.clamp_min(0)
+
+    def _once(self, u: float) -> tuple[float, float]:
+        if u == 0.0:
+            return self._host[0]
+        signal, sigma = self._continuous(torch.tensor([u], dtype=torch.float64))
+        return float(signal), float(sigma)
+
+    def _continuous(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        return along(self.path, *self.inner.scales(u))
+
+    def _u(self, t: Tensor) -> Tensor:
+        return t.double() if t.is_floating_point() else t.double() / self.steps
+
+    def _slope(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        inside = u.clamp(1e-6, 1 - 1e-6)  # derivatives of square roots are infinite at the ends
+        _, tangent = torch.func.jvp(self._continuous, (inside,), (torch.ones_like(inside),))
+        signal, sigma = (v.expand_as(u) for v in tangent)
+        return signal, sigma
+
+
+def fit(value: Any, like: Tensor) -> Any:
+    """A coefficient made ready to multiply `like`: floats as they are, `[b]` as `[b, 1, ...]`.
+
+    Half types are multiplied in float32; results are cast back by the caller.
+    """
+    if not isinstance(value, Tensor):
+        return value
+    dtype = torch.float64 if like.dtype == torch.float64 else torch.float32
+    return value.to(dtype).reshape(-1, *(1,) * (like.dim() - 1))

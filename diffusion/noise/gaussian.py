@@ -1,0 +1,165 @@
+r"""Gaussian processes: VP, VE, EDM and flow matching, with any parametrisation.
+
+    z    = signal·x + sigma·epsilon
+    x_s  ~ N(signal_s·x + sqrt(sigma_s² - v)·(z - signal·x)/sigma, v)
+    v    = eta²·sigma_s²·(1 - (signal·sigma_s / (signal_s·sigma))²)
+
+eta = 1 is DDPM (Ho et al. 2020, equation 7), eta = 0 is DDIM (Song et al. 2021, equation 12), and
+Euler's method on straight paths.
+"""
+
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from ..base import Bridge, Schedule
+from ..distribution import Normal
+from ..errors import InputError, choose, require
+from ..parameter import ROWS, Point, Solve, gain, solve
+from ..tree import State
+from .clock import Clock, fit
+
+VARIANCES = ("fixed", "range", "learned")
+
+
+class Gaussian(Bridge[Normal]):
+    r"""Gaussian noise.
+
+    Args:
+        parameter: what the network predicts, a row of `diffusion.parameter.ROWS`.
+        variance: of p(x_s | x_t). "fixed": v above. "range": `hat[1]` in [-1, 1] blends the log
+            variances v (-1) and beta (+1), Nichol & Dhariwal 2021, equation 15. "learned":
+            `hat[1]` is the log variance.
+        path: "schedule" takes the schedule's own scales; "vp", "ve" and "flow" rescale z and keep
+            the signal-to-noise ratio.
+        eta: noise in each step, 0 (none) to 1 (the exact posterior).
+        sigma_data: standard deviation of the data, for the parameter "F".
+    """
+
+    parameter: str = "x"
+    variance: str = "fixed"
+    path: str = "schedule"
+    eta: float = 1.0
+    sigma_data: float = 0.5
+
+    def __post_init__(self) -> None:
+        choose("Gaussian.parameter", self.parameter, ROWS)
+        choose("Gaussian.variance", self.variance, VARIANCES)
+        choose("Gaussian.path", self.path, ("schedule", "vp", "ve", "flow"))
+        require(0 <= self.eta <= 1, "Gaussian.eta", "a number in [0, 1]", self.eta)
+        require(self.sigma_data > 0, "Gaussian.sigma_data", "a positive number", self.sigma_data)
+
+    @property
+    def clock(self) -> Clock:
+        """The bound schedule."""
+        try:
+            clock: Clock = self.__dict__["_clock"]
+        except KeyError:
+            raise InputError(f"{self!r} is not bound to a schedule yet: noise.bind(schedule).") from None
+        return clock
+
+    def bind(self, schedule: Schedule, soft: bool = False, like: State = None) -> Self:
+        clock = Clock(schedule, self.path, soft)
+        if self.parameter in ("epsilon", "score") and clock(clock.steps)[0] == 0:
+            raise InputError(
+                f"Gaussian(parameter={self.parameter!r}) on {schedule!r}: signal is 0 at t = T, where "
+                "x can't be recovered from the noise. Use parameter='x', 'v' or 'velocity'."
+            )
+        if self.parameter == "F" and clock(clock.steps)[0] == 0:
+            raise InputError(f"Gaussian(parameter='F') on {schedule!r}: sigma/signal is infinite.")
+        other = self.vary()
+        other.__dict__["_clock"] = clock
+        return other
+
+    def before(self, t: Any) -> Any:
+        return self.clock.before(t)
+
+    def stationary(self, shape: tuple[int, ...]) -> Normal:
+        signal, sigma = self.clock(self.clock.steps)
+        return Normal(torch.zeros(shape), (signal**2 + sigma**2) ** 0.5)
+
+    def prior(self, x: Tensor, t: Any) -> Normal:
+        signal, sigma = (fit(v, x) for v in self.clock(t))
+        return Normal((signal * x).to(x.dtype), _as(sigma, x))
+
+    def solve(self, t: Any) -> Solve:
+        """Coefficients from (z, target) to (x, epsilon)."""
+        return solve(self.parameter, self.point(t))
+
+    def point(self, t: Any) -> Point:
+        """Where the rows are evaluated."""
+        signal, sigma = self.clock(t)
+        return Point(signal, sigma, lambda: self.clock.rates(t), self.sigma_data)
+
+    def target(self, name: str, x: Tensor, epsilon: Tensor, t: Any) -> Tensor:
+        """a·x + b·epsilon for the row `name`."""
+        a, b = (fit(v, x) for v in ROWS[name](self.point(t)))
+        return (a * x + b * epsilon).to(x.dtype)
+
+    def gain(self, t: Any) -> Any:
+        """How an error in x shows in this network's target, `[b]`; see `parameter.gain`."""
+        return gain(self.parameter, self.point(t))
+
+    def predict(self, z: Tensor, t: Any, hat: Tensor) -> Tensor:
+        if self.parameter == "x":
+            return hat[0]
+        solved = self.solve(t)
+        return (fit(solved.xz, z) * z + fit(solved.xh, z) * hat[0]).to(z.dtype)
+
+    def predict_epsilon(self, z: Tensor, t: Any, hat: Tensor) -> Tensor:
+        """The noise that `hat` stands for."""
+        solved = self.solve(t)
+        return (fit(solved.ez, z) * z + fit(solved.eh, z) * hat[0]).to(z.dtype)
+
+    def bridge(self, x: Tensor, z: Tensor, t: Any, s: Any) -> Normal:
+        on_x, on_z, deviation = self._weights(t, s)
+        return Normal((fit(on_x, z) * x + fit(on_z, z) * z).to(z.dtype), _as(fit(deviation, z), z))
+
+    def step(self, z: Tensor, t: Any, s: Any, hat: Tensor) -> Normal:
+        on_x, on_z, deviation = self._weights(t, s)
+        solved = self.solve(t)
+        on_z, on_h = on_z + on_x * solved.xz, on_x * solved.xh
+        mean = (fit(on_z, z) * z + fit(on_h, z) * hat[0]).to(z.dtype)
+        if self.variance == "fixed":
+            return Normal(mean, _as(fit(deviation, z), z))
+        return Normal(mean, self._learned(z, t, s, hat))
+
+    def inputs(self, z: Tensor, t: Any) -> Tensor:
+        """z at unit variance for VE processes and for F (Karras et al. 2022, c_in); else z."""
+        signal, sigma = self.clock(t)
+        spread = self.sigma_data if self.parameter == "F" else 1.0
+        if self.parameter != "F" and not self._exploding:
+            return z
+        return (z * fit((signal**2 * spread**2 + sigma**2) ** -0.5, z)).to(z.dtype)
+
+    @property
+    def _exploding(self) -> bool:
+        signal, sigma = self.clock(self.clock.steps)
+        return bool(signal**2 + sigma**2 > 2.0)
+
+    def _weights(self, t: Any, s: Any) -> tuple[Any, Any, Any]:
+        """Mean coefficients on x and z, and the standard deviation, of the bridge from t to s."""
+        (signal, sigma), (signal_s, sigma_s) = self.clock(t), self.clock(s)
+        lost = 1 - (signal * sigma_s / (signal_s * sigma)) ** 2
+        variance = self.eta**2 * sigma_s**2 * lost
+        on_z = (sigma_s**2 - variance) ** 0.5 / sigma
+        return signal_s - on_z * signal, on_z, variance**0.5
+
+    def _learned(self, z: Tensor, t: Any, s: Any, hat: Tensor) -> Tensor | float:
+        (signal, sigma), (signal_s, sigma_s) = self.clock(t), self.clock(s)
+        if isinstance(sigma_s, float) and sigma_s == 0.0:
+            return 0.0
+        if self.variance == "learned":
+            return (0.5 * hat[1]).exp()
+        lost = 1 - (signal * sigma_s / (signal_s * sigma)) ** 2
+        power = (signal_s**2 + sigma_s**2) / (signal**2 + sigma**2)
+        low = fit(sigma_s**2 * lost, z)
+        high = fit(sigma**2 * lost * power, z)
+        low, high = (torch.as_tensor(v, dtype=z.dtype, device=z.device).log() for v in (low, high))
+        blend = (hat[1] + 1) / 2
+        return (0.5 * (blend * high + (1 - blend) * low)).exp().to(z.dtype)
+
+
+def _as(value: Any, like: Tensor) -> Any:
+    return value.to(like.dtype) if isinstance(value, Tensor) else value

@@ -1,0 +1,76 @@
+r"""Schedules given by their scales: z = signal(u)·x + sigma(u)·epsilon, u in [0, 1]."""
+
+import torch
+from torch import Tensor
+
+from ..base import Schedule
+from ..errors import require
+
+
+class Sigmoid(Schedule):
+    r"""$\bar\alpha(u) = \frac{s(end/\tau) - s((u(end-start)+start)/\tau)}{s(end/\tau)-s(start/\tau)}$.
+
+    Jabri et al. 2022, with s the logistic function. Args: start, end, tau.
+    """
+
+    start: float = -3.0
+    end: float = 3.0
+    tau: float = 1.0
+
+    def scales(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        require(self.end > self.start, "Sigmoid.end", f"more than start = {self.start}", self.end)
+        low, high = (torch.tensor(v / self.tau).double().sigmoid() for v in (self.start, self.end))
+        here = ((u * (self.end - self.start) + self.start) / self.tau).sigmoid()
+        bar = ((high - here) / (high - low)).clamp(1e-9, 1)
+        return bar.sqrt(), (1 - bar).sqrt()
+
+
+class Flow(Schedule):
+    r"""Straight paths: $\sigma = \frac{s\,u}{1 + (s - 1)u}$, signal = 1 - sigma.
+
+    Lipman et al. 2023 and Liu et al. 2023 with s = 1; Esser et al. 2024, equation 23, for the
+    `shift` s of large pictures.
+    """
+
+    steps: int = 1000
+    shift: float = 1.0
+
+    def scales(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        require(self.shift > 0, "Flow.shift", "a positive number", self.shift)
+        sigma = self.shift * u / (1 + (self.shift - 1) * u)
+        return 1 - sigma, sigma
+
+
+class Karras(Schedule):
+    r"""$\sigma(u) = (low^{1/\rho} + u(high^{1/\rho} - low^{1/\rho}))^\rho$, signal = 1.
+
+    Karras et al. 2022 (EDM), equation 5; sigma(0) is 0, the data.
+    """
+
+    steps: int = 1000
+    low: float = 0.002
+    high: float = 80.0
+    rho: float = 7.0
+
+    def scales(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        _positive(self.low, self.high, "Karras")
+        a, b = self.low ** (1 / self.rho), self.high ** (1 / self.rho)
+        sigma = (a + u * (b - a)) ** self.rho
+        return torch.ones_like(u), torch.where(u > 0, sigma, 0.0)
+
+
+class Geometric(Schedule):
+    r"""$\sigma(u) = low\,(high/low)^u$, signal = 1. Song & Ermon 2019; sigma(0) is 0, the data."""
+
+    steps: int = 1000
+    low: float = 0.01
+    high: float = 50.0
+
+    def scales(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        _positive(self.low, self.high, "Geometric")
+        sigma = self.low * (self.high / self.low) ** u
+        return torch.ones_like(u), torch.where(u > 0, sigma, 0.0)
+
+
+def _positive(low: float, high: float, name: str) -> None:
+    require(0 < low < high, f"{name}.low, {name}.high", "0 < low < high", f"{low}, {high}")
