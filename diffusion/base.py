@@ -8,6 +8,7 @@ condition (0 is the null condition), `t` the time (integer tensor 0..T, or float
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
@@ -52,9 +53,6 @@ class Data(Component):
     shuffle: bool = False
     names: tuple[str, ...] = field(default=(), kw_only=True)
 
-    bins: ClassVar[float | None] = None
-    """Width of a quantisation bin of `x`, if the data are quantised: the likelihood's decoder."""
-
     @abstractmethod
     def encode(self, w: Tensor) -> Tensor:
         """`x` for a batch of items: `[b, ...] -> [b, ...]`."""
@@ -63,9 +61,24 @@ class Data(Component):
     def decode(self, x: Tensor) -> Tensor:
         """Items for a batch of encodings: the inverse of `encode` on its range."""
 
+    @property
+    def bins(self) -> float | None:
+        """Width of a quantisation bin of `x` on [-1, 1], or None where data are not quantised."""
+        return None
+
+    def logits(self, x: Tensor) -> Tensor | None:
+        """log p(w | x) up to a constant, `[b, ..., K]`, or None where items are not class ids."""
+        return None
+
     def modules(self) -> dict[str, nn.Module]:
         """The networks this transform owns, by attribute."""
         return {name: value for name, value in vars(self).items() if isinstance(value, nn.Module)}
+
+    def using(self, modules: dict[str, nn.Module]) -> Self:
+        """A copy that shares the items and owns other networks, by the names of `modules()`."""
+        other = copy.copy(self)
+        other.__dict__.update(modules)
+        return other
 
     def __len__(self) -> int:
         return 0 if self.w is None else len(self.w)
@@ -194,13 +207,19 @@ class Bridge(Noise[D_co]):
     def before(self, t: Any) -> Any:
         """The time one step of the bound schedule earlier: t - 1, or max(u - 1/T, 0)."""
 
+    def decoder(self, z: Tensor, t: Any, hat: Tensor) -> D_co:
+        """p(x_0 | x_t) as a likelihood of the data, for the last term of the bound."""
+        return self.approximate(z, t, hat)
+
     def inputs(self, z: Tensor, t: Any) -> Tensor:
         """What the network is shown of the state `z`."""
         return z
 
     def known(self, x: Tensor, t: Any, rng: Rng = None) -> Tensor:
         """A state at time `t` in which `x` is known, to hold positions fixed while sampling."""
-        return self.prior(x, t).sample()[0]
+        from .distribution.draw import draw
+
+        return draw(self.prior(x, t), rng)[0]
 
 
 class Net(nn.Module, Component):
@@ -225,6 +244,7 @@ class Net(nn.Module, Component):
 
         return Chain(self, module)
 
+    __repr__ = Component.__repr__
     __eq__ = nn.Module.__eq__
     __hash__ = nn.Module.__hash__
 
@@ -272,6 +292,9 @@ class Loss(Component, Generic[D_contra]):
 
 class Guidance(Component):
     """Changes what the network predicts while sampling; closed under `|`, applied left to right."""
+
+    conditional: ClassVar[bool] = False
+    """Whether it needs conditions, so that a model without any is an error."""
 
     @abstractmethod
     def __call__(self, predict: Predict, noise: Any) -> Predict:
@@ -331,5 +354,3 @@ def __getattr__(name: str) -> Any:
 
         return Batch
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-

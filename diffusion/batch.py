@@ -30,7 +30,9 @@ class Batch(Generic[D_co]):
     epsilon: Tensor
     hat: Tensor
 
-    def __init__(self, noise: Any, data: Any = None, loss: Loss[Any] | None = None, **states: State):
+    def __init__(
+        self, noise: Any, data: Any = None, loss: Loss[Any] | None = None, **states: State
+    ):
         self.noise = noise
         self.data = data
         self.loss = loss

@@ -7,7 +7,7 @@ the same seed gives the same noise on every device.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeAlias
 
@@ -65,7 +65,7 @@ def uniform(like: Tensor, rng: Rng = None) -> Tensor:
     return _draw(torch.rand, like, torch.float64, rng)
 
 
-def _draw(function, like: Tensor, dtype: torch.dtype, rng: Rng) -> Tensor:  # type: ignore[no-untyped-def]
+def _draw(function: Callable[..., Tensor], like: Tensor, dtype: torch.dtype, rng: Rng) -> Tensor:
     if rng is None:
         return function(like.shape, dtype=dtype, device=like.device)
     # Half types draw in float32, so that one seed gives one picture in every precision.
@@ -74,6 +74,5 @@ def _draw(function, like: Tensor, dtype: torch.dtype, rng: Rng) -> Tensor:  # ty
         return function(like.shape, dtype=drawn, generator=rng).to(like.device, dtype)
     if len(rng) == 1:
         return function(like.shape, dtype=drawn, generator=rng[0]).to(like.device, dtype)
-    shape = like.shape[1:]
-    parts = [function(shape, dtype=drawn, generator=one) for one in rng]
+    parts = [function(like.shape[1:], dtype=drawn, generator=one) for one in rng]
     return torch.stack(parts).to(like.device, dtype)

@@ -3,5 +3,6 @@
 from .categorical import Categorical
 from .joint import Joint
 from .normal import Normal
+from .point import Point
 
-__all__ = ["Categorical", "Joint", "Normal"]
+__all__ = ["Categorical", "Joint", "Normal", "Point"]

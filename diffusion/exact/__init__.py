@@ -1,1 +1,9 @@
-""""""
+"""Ground truth: problems whose answers are known in closed form, or by finite sums."""
+
+from .empirical import Empirical
+from .enumerated import Enumerated
+from .linear import LinearGaussian
+from .mixture import Mixture
+from .oracle import oracle
+
+__all__ = ["Empirical", "Enumerated", "LinearGaussian", "Mixture", "oracle"]

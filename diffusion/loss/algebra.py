@@ -34,6 +34,10 @@ class Product(Loss[D_contra]):
     def terms(self) -> list[tuple[str, Loss[Any]]]:
         return self.loss.terms()
 
+    def __repr__(self) -> str:
+        inner = f"({self.loss!r})" if isinstance(self.loss, Sum) else repr(self.loss)
+        return f"{self.factor:g} * {inner}"
+
 
 class Sum(Loss[D_contra]):
     """The sum of several losses."""
@@ -46,6 +50,9 @@ class Sum(Loss[D_contra]):
 
     def terms(self) -> list[tuple[str, Loss[Any]]]:
         return [term for loss in self.losses for term in loss.terms()]
+
+    def __repr__(self) -> str:
+        return " + ".join(map(repr, self.losses))
 
 
 def measured(loss: Loss[D], batch: Batch[D]) -> Tensor:

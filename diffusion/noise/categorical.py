@@ -19,10 +19,8 @@ from torch import Tensor
 from ..base import Bridge, Schedule
 from ..distribution import Categorical
 from ..errors import InputError, choose
-from ..rng import Rng
 from ..tree import State
 from .clock import Clock
-
 
 PARAMETERS = ("logits", "p")
 """What a network may predict: logits of x, or probabilities (a net that ends in a softmax)."""
@@ -69,9 +67,12 @@ class Redraw(Bridge[Categorical]):
         return self.clock.before(t)
 
     def stationary(self, shape: tuple[int, ...]) -> Categorical:
+        # What the schedule leaves of the data is spread evenly, so that the bound stays finite.
+        left = self.clock.kappa(self.clock.steps)
+        law = (1 - left) * self.law() + left / self.classes
         onehot = self.__dict__.get("_onehot", False)
         tokens = shape[:-1] if onehot else shape
-        return Categorical(self._log_pi(torch.empty(0)).expand(*tokens, self.classes), onehot)
+        return Categorical(law.float().log().expand(*tokens, self.classes), onehot)
 
     def prior(self, x: Tensor, t: Any) -> Categorical:
         onehot = self.is_onehot(x)
@@ -136,8 +137,13 @@ class Redraw(Bridge[Categorical]):
         fixed = torch.full_like(out, -torch.inf).scatter(-1, ids, 0.0)
         return torch.where(certain, fixed, out)
 
-    def known(self, x: Tensor, t: Any, rng: Rng = None) -> Tensor:
-        return self.prior(x, t).sample(rng)[0]
+    def touched(self, z: Tensor) -> Tensor:
+        """Which tokens of `z` (ids) noise may have redrawn, as 0 or 1."""
+        return (self.law().to(z.device) > 0)[z]
+
+    def decoder(self, z: Tensor, t: Any, hat: Tensor) -> Categorical:
+        """p(x_0 | x_t)."""
+        return self.step(z, t, torch.zeros_like(t), hat)
 
     def is_onehot(self, x: Tensor) -> bool:
         """Whether a state holds one-hot (floating) vectors rather than ids."""
@@ -174,4 +180,3 @@ def _log(value: Tensor) -> Tensor:
 
 def _log1m(value: Tensor) -> Tensor:
     return (-value).log1p()
-

@@ -47,7 +47,10 @@ class Clock:
                 "infinite. Use path='vp' or 'flow'."
             )
         if soft:
-            kappa, power = share(signal[1], sigma[1]).sqrt(), (signal[1] ** 2 + sigma[1] ** 2).sqrt()
+            kappa, power = (
+                share(signal[1], sigma[1]).sqrt(),
+                (signal[1] ** 2 + sigma[1] ** 2).sqrt(),
+            )
             signal[0], sigma[0] = along(path, (kappa * power).sqrt(), ((1 - kappa) * power).sqrt())
         self._table = torch.stack([signal, sigma])
         self._host: list[tuple[float, float]] = list(zip(*self._table.tolist(), strict=True))
@@ -109,17 +112,18 @@ class Clock:
 
     def _slope(self, u: Tensor) -> tuple[Tensor, Tensor]:
         inside = u.clamp(1e-6, 1 - 1e-6)  # derivatives of square roots are infinite at the ends
-        _, tangent = torch.func.jvp(self._continuous, (inside,), (torch.ones_like(inside),))
-        signal, sigma = (v.expand_as(u) for v in tangent)
+        pair: Any = torch.func.jvp(self._continuous, (inside,), (torch.ones_like(inside),))
+        signal, sigma = (v.expand_as(u) for v in pair[1])
         return signal, sigma
 
 
-def fit(value: Any, like: Tensor) -> Any:
+def fit(value: Any, like: Tensor) -> Tensor:
     """A coefficient made ready to multiply `like`: floats as they are, `[b]` as `[b, 1, ...]`.
 
     Half types are multiplied in float32; results are cast back by the caller.
     """
     if not isinstance(value, Tensor):
-        return value
+        number: Any = value
+        return number  # type: ignore[no-any-return]
     dtype = torch.float64 if like.dtype == torch.float64 else torch.float32
     return value.to(dtype).reshape(-1, *(1,) * (like.dim() - 1))

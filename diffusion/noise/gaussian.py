@@ -56,7 +56,9 @@ class Gaussian(Bridge[Normal]):
         try:
             clock: Clock = self.__dict__["_clock"]
         except KeyError:
-            raise InputError(f"{self!r} is not bound to a schedule yet: noise.bind(schedule).") from None
+            raise InputError(
+                f"{self!r} is not bound to a schedule yet: noise.bind(schedule)."
+            ) from None
         return clock
 
     def bind(self, schedule: Schedule, soft: bool = False, like: State = None) -> Self:
@@ -124,6 +126,17 @@ class Gaussian(Bridge[Normal]):
         if self.variance == "fixed":
             return Normal(mean, _as(fit(deviation, z), z))
         return Normal(mean, self._learned(z, t, s, hat))
+
+    def decoder(self, z: Tensor, t: Any, hat: Tensor) -> Normal:
+        """p(x_0 | x_t) with a density: around the predicted x, as wide as the noise in z/signal.
+
+        That width is the posterior's where data are broad; Ho et al. 2020 call it sigma² = beta.
+        """
+        x = self.predict(z, t, hat)
+        if self.variance != "fixed":
+            return Normal(x, self._learned(z, t, torch.zeros_like(t), hat))
+        signal, sigma = self.clock(t)
+        return Normal(x, fit(sigma / signal, z))
 
     def inputs(self, z: Tensor, t: Any) -> Tensor:
         """z at unit variance for VE processes and for F (Karras et al. 2022, c_in); else z."""

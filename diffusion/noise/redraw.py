@@ -7,6 +7,7 @@ from ..errors import require
 from ..rng import Rng
 from .categorical import Redraw
 
+
 class Uniform(Redraw):
     """Tokens are redrawn uniformly among `k` classes. Hoogeboom et al. 2021; Austin et al. 2021."""
 
@@ -33,7 +34,9 @@ class Absorbing(Redraw):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.k >= 2, "Absorbing.k", "at least 2 classes (one is the mask)", self.k)
-        require(-self.k <= self.m < self.k, "Absorbing.m", f"an id in [-{self.k}, {self.k})", self.m)
+        require(
+            -self.k <= self.m < self.k, "Absorbing.m", f"an id in [-{self.k}, {self.k})", self.m
+        )
 
     @property
     def mask(self) -> int:

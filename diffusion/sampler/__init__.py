@@ -1,1 +1,5 @@
-""""""
+"""Samplers: walks from noise to data."""
+
+from .ancestral import DDIM, Ancestral
+
+__all__ = ["DDIM", "Ancestral"]

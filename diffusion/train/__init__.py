@@ -1,1 +1,5 @@
-""""""
+"""Training: the loop, its state, optimisers and checkpoints."""
+
+from .optimizer import AdamW
+
+__all__ = ["AdamW"]

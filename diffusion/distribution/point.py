@@ -1,0 +1,24 @@
+"""Point masses: a state that does not move."""
+
+import torch
+from torch import Tensor
+
+from ..base import Distribution
+from ..rng import Rng
+
+
+class Point(Distribution):
+    """All mass at `value`."""
+
+    value: Tensor
+
+    def sample(self, rng: Rng = None) -> tuple[Tensor, None]:
+        return self.value, None
+
+    def nll(self, x: Tensor) -> Tensor:
+        """0 at the value, infinite elsewhere."""
+        return torch.where(x == self.value, 0.0, torch.inf)
+
+    def dkl(self, other: "Point") -> Tensor:
+        """0 where the values agree, infinite elsewhere."""
+        return other.nll(self.value)

@@ -1,0 +1,118 @@
+"""Folders that are either whole or not there.
+
+Files are written into a temporary folder beside the target, flushed to disk, listed with their
+SHA-256 in `manifest.json`, and the folder is renamed. A folder without a valid manifest does not
+count as written.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from ..errors import FileError
+
+MANIFEST = "manifest.json"
+
+
+def commit(target: Path, files: dict[str, bytes]) -> None:
+    """Write `files` as the folder `target`, replacing what a former commit wrote there.
+
+    Errors: a target that is something else; a full disk, with the bytes needed and free.
+    """
+    if target.exists() and not (target / MANIFEST).is_file() and any(_children(target)):
+        raise FileError(
+            f"{target}: exists and was not written by this library (no {MANIFEST}); it is left as "
+            "it is. Choose another folder."
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    listed = {name: _digest(name, data) for name, data in files.items()}
+    files = {**files, MANIFEST: (json.dumps(listed, indent=2) + "\n").encode()}
+    part = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        for name, data in files.items():
+            _write(part / name, data)
+        part.chmod(0o777 & ~_umask())
+        _sync(part)
+        _swap(part, target)
+        _sync(target.parent)
+    except OSError as error:
+        needed = sum(len(data) for data in files.values())
+        free = shutil.disk_usage(target.parent).free
+        raise FileError(
+            f"{target}: could not be written ({error.strerror}); {needed} bytes needed, {free} "
+            "free. Earlier folders are intact."
+        ) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def verify(folder: Path) -> None:
+    """Raise unless every file of the manifest is there with its hash."""
+    path = folder / MANIFEST
+    try:
+        if path.stat().st_size > 1 << 20:
+            raise FileError(f"{path}: too large for a manifest.")
+        listed = json.loads(path.read_text("utf-8"))
+        items = sorted(listed.items())
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
+        if isinstance(error, FileError):
+            raise
+        raise FileError(
+            f"{folder}: no valid {MANIFEST}; the folder was not written whole."
+        ) from error
+    for name, digest in items:
+        if digest is None and (folder / name).is_file():
+            continue
+        if Path(name).name != name:
+            raise FileError(f"{path}: {name!r} is not a plain file name.")
+        try:
+            with (folder / name).open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise FileError(f"{folder}: {name} is missing ({error.strerror}).") from error
+        if found != digest:
+            raise FileError(f"{folder}: {name} is damaged or was edited (its SHA-256 differs).")
+
+
+def _digest(name: str, data: bytes) -> str | None:
+    # YAML is for people to edit, so a changed one is not damage; what it says is checked on load.
+    return None if name.endswith(".yaml") else hashlib.sha256(data).hexdigest()
+
+
+def _children(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else [folder]
+
+
+def _write(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _swap(part: Path, target: Path) -> None:
+    """Rename `part` to `target`; a former folder is moved aside first and removed last."""
+    if not target.exists():
+        part.rename(target)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
+    target.rename(old / "was")
+    part.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

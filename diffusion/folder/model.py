@@ -1,0 +1,136 @@
+"""A whole model as a folder: `model.yaml`, `weights.safetensors`, `average.safetensors`.
+
+`model.yaml` holds the modules as ids, versions and arguments, and the shape of a sample; the data
+set itself is not saved. Nothing in the folder is executed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from .. import tree
+from ..errors import FileError, suggest
+from . import atomic, tensors, text
+from .config import build, describe
+
+if TYPE_CHECKING:
+    from ..model import Model
+
+FORMAT = 1
+MODULES = (
+    "data", "schedule", "noise", "net", "loss", "time", "guidance", "sampler", "optimizer",
+)  # fmt: skip
+SETTINGS = ("ema", "clip", "seed")
+BUFFERS = "module."
+
+
+def files(model: Model[Any]) -> dict[str, bytes]:
+    """The files of a model's folder."""
+    small: tensors.Tensor | Any = {}
+    plain: dict[str, Any] = {"format": FORMAT}
+    for name in MODULES:
+        plain[name] = describe(getattr(model, name), small, name)
+    plain |= {name: getattr(model, name) for name in SETTINGS}
+    plain["shape"] = tree.map(list, model.shape)
+    plain["dtype"] = tree.map(lambda one: str(one).removeprefix("torch."), model.state_dtype)
+    plain["trained"] = {"steps": model.run.step, "epochs": len(model.run.history)}
+    weights = {f"weight.{k}": v for k, v in model.parts.state_dict().items()}
+    weights |= {f"{BUFFERS}{key}": value for key, value in small.items()}
+    written = {
+        "model.yaml": text.write(plain).encode(),
+        "weights.safetensors": tensors.dump(weights),
+    }
+    if model.average is not None:
+        written["average.safetensors"] = tensors.dump(dict(model.average.state_dict()))
+    return written
+
+
+def save(model: Model[Any], folder: str | Path) -> None:
+    """Write the folder in one atomic step; see `diffusion.folder.atomic`."""
+    atomic.commit(Path(folder), files(model))
+
+
+def load(
+    folder: str | Path, modules: dict[str, Any], device: Any = "cpu", custom: Iterable[type] = ()
+) -> Model[Any]:
+    """Read a folder that `save` wrote; `modules` replace those of the file."""
+    from ..model import Model
+
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileError(f"{folder}: no such folder. A model is a folder with a model.yaml in it.")
+    atomic.verify(folder)
+    where = folder / "model.yaml"
+    plain = text.read(where)
+    _known(plain, where)
+    stored = tensors.read(folder / "weights.safetensors")
+    small = {k.removeprefix(BUFFERS): v for k, v in stored.items() if k.startswith(BUFFERS)}
+    built = {
+        name: modules[name] if name in modules else _module(plain, name, small, custom)
+        for name in MODULES
+    }
+    settings = {name: plain.get(name) for name in SETTINGS}
+    for name in modules:
+        if name not in MODULES:
+            raise FileError(f"Model.load: no module is called {name!r}.{suggest(name, MODULES)}")
+    model: Model[Any] = Model(
+        **built, **settings, device=device, shape=_shape(plain["shape"]), state_dtype=_dtype(plain)
+    )
+    weights = {k.removeprefix("weight."): v for k, v in stored.items() if k.startswith("weight.")}
+    tensors.assign(model.parts, weights, str(folder / "weights.safetensors"))
+    if model.average is not None and (folder / "average.safetensors").is_file():
+        path = folder / "average.safetensors"
+        tensors.assign(model.average, tensors.read(path), str(path))
+    return model
+
+
+def _module(plain: dict[str, Any], name: str, small: Any, custom: Iterable[type]) -> Any:
+    entry = plain.get(name)
+    # A loss or an optimiser that a file can't hold is asked for when training needs it.
+    if name in ("loss", "optimizer") and _lacks(entry):
+        return None
+    return build(entry, small, name, custom)
+
+
+def _lacks(entry: Any) -> bool:
+    if isinstance(entry, dict):
+        return set(entry) == {"missing"} or any(_lacks(value) for value in entry.values())
+    return isinstance(entry, list) and any(_lacks(value) for value in entry)
+
+
+def _known(plain: dict[str, Any], where: Path) -> None:
+    keys = {"format", *MODULES, *SETTINGS, "shape", "dtype", "trained"}
+    for key in plain:
+        if key not in keys:
+            raise FileError(f"{where}: unknown key {key!r}.{suggest(str(key), keys)}")
+    for key in ("format", "data", "schedule", "noise", "net", "shape", "dtype"):
+        if key not in plain:
+            raise FileError(f"{where}: the key {key!r} is missing.")
+    if not isinstance(plain["format"], int) or plain["format"] > FORMAT:
+        raise FileError(
+            f"{where}: format {plain['format']!r}; this library reads up to {FORMAT}. Upgrade it."
+        )
+
+
+def _shape(plain: Any) -> Any:
+    if isinstance(plain, dict):
+        return {key: _shape(value) for key, value in plain.items()}
+    if not isinstance(plain, list) or not all(
+        isinstance(v, int) and 0 < v < 1 << 20 for v in plain
+    ):
+        raise FileError(f"model.yaml: shape: expected a list of sizes, got {plain!r}.")
+    return tuple(plain)
+
+
+def _dtype(plain: dict[str, Any]) -> Any:
+    def one(name: Any) -> torch.dtype:
+        dtype = getattr(torch, name, None) if isinstance(name, str) else None
+        if not isinstance(dtype, torch.dtype):
+            raise FileError(f"model.yaml: dtype: expected a name such as float32, got {name!r}.")
+        return dtype
+
+    return tree.map(one, plain["dtype"])

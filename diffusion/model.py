@@ -1,0 +1,279 @@
+"""`Model`: a set of modules, and what can be done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Generic, Self
+
+import torch
+from torch import Tensor, nn
+
+from . import fit, rng, sampling, tree
+from .base import Bridge, D, Data, Guidance, Loss, Net, Noise, Sampler, Schedule, Time
+from .batch import Batch
+from .errors import InputError, suggest
+from .noise.stepwise import Stepwise
+from .sampler import Ancestral
+from .time import Discrete
+from .train.optimizer import AdamW
+from .train.run import Run, averaged
+from .tree import State
+
+
+class Model(Generic[D]):
+    """A diffusion model, assembled from modules that are checked against each other.
+
+    Args:
+        data, schedule, noise, net, loss, time, guidance, sampler: the modules; see
+            `diffusion.base`. Time defaults to `Discrete()`, sampler to `Ancestral()`.
+        optimizer: `train.AdamW(...)`, or any function from parameters to a torch optimiser.
+        ema: decay of the moving average of the weights, which sampling then uses; None for none.
+        clip: largest norm of the gradient; None for no limit.
+        seed: what all randomness of training is a function of. device: where it runs.
+        shape, state_dtype: of one encoded item, where there are no data to see them from.
+
+    Errors: `MismatchError`, naming modules that do not fit each other and what to change.
+    """
+
+    def __init__(
+        self,
+        data: Data,
+        schedule: Schedule,
+        noise: Noise[D],
+        net: Net,
+        loss: Loss[D] | None = None,
+        time: Time | None = None,
+        guidance: Guidance | None = None,
+        sampler: Sampler | None = None,
+        optimizer: Any = None,
+        *,
+        ema: float | None = None,
+        clip: float | None = None,
+        seed: int = 0,
+        device: torch.device | str = "cpu",
+        shape: Any = None,
+        state_dtype: Any = None,
+    ) -> None:
+        self.data, self.schedule, self.noise, self.net = data, schedule, noise, net
+        self.loss: Any = loss
+        self.time = Discrete() if time is None else time
+        self.guidance = guidance
+        self.sampler = Ancestral() if sampler is None else sampler
+        self.optimizer = AdamW() if optimizer is None else optimizer
+        self.ema, self.clip, self.seed = ema, clip, seed
+        self.device = torch.device(device)
+        self.run = Run()
+        fit.kinds(self)
+        self.parts = _parts(net, data).to(self.device)
+        self.shape, self.state_dtype = fit.state(self, shape, state_dtype)
+        self.process: Any = self.bind(soft=True)
+        fit.check(self)
+        self.average: Any = None if ema is None else averaged(self.parts, ema)
+
+    # Training
+
+    def train(
+        self,
+        epochs: int,
+        folder: str | Path | None = None,
+        every: float = 300.0,
+        progress: bool = False,
+    ) -> Iterator[float]:
+        """Train, yielding the mean loss of each epoch: your `for` loop is the callback system.
+
+        Args:
+            epochs: further epochs; with a `folder`, epochs in all, counted over every resumption.
+            folder: where checkpoints go, at the end of each epoch and every `every` seconds. A run
+                that was stopped there continues exactly. SIGINT and SIGTERM save and stop.
+            progress: show a progress bar.
+
+        Each term's mean, epoch by epoch, is in `model.run.history`.
+        """
+        from .train.loop import train
+
+        if self.loss is None:
+            raise InputError("Model.loss is None: training needs a loss; model.replace(loss=...).")
+        return train(self, epochs, folder, every, progress)
+
+    def trainable(self) -> list[Tensor]:
+        """The parameters that training changes."""
+        return [p for p in self.parts.parameters() if p.requires_grad]
+
+    def new_optimizer(self) -> torch.optim.Optimizer:
+        """A fresh optimiser of the trainable parameters."""
+        optimizer: torch.optim.Optimizer = self.optimizer(self.trainable())
+        return optimizer
+
+    # Sampling
+
+    def sample(
+        self,
+        y: Any = None,
+        batch: int | None = None,
+        steps: int | Sequence[Any] | None = None,
+        *,
+        trajectory: bool = False,
+        **options: Any,
+    ) -> State:
+        """Draw samples `[b, ...]`, decoded.
+
+        Args:
+            y: conditions: class ids, class names, or tensors, one for each sample.
+            batch: number of samples, where y does not tell.
+            steps: network calls, or the descending times themselves; None is every step.
+            trajectory: stack the decoded states as `[t, b, ...]` instead.
+            options: sampler, guidance, seed, given, known, mask, progress; see `stream`.
+        """
+        states = self.stream(y, batch, steps, **options)
+        data = sampling.weights(self)[1]
+        with torch.no_grad():
+            if trajectory:
+                return tree.stack([data.decode(z) for z in states])
+            last = None
+            for last in states:  # noqa: B007 - only the last state is wanted
+                pass
+            return data.decode(last)
+
+    def stream(
+        self,
+        y: Any = None,
+        batch: int | None = None,
+        steps: int | Sequence[Any] | None = None,
+        *,
+        sampler: Sampler | None = None,
+        guidance: Guidance | None = None,
+        seed: int | None = None,
+        given: dict[str, Any] | None = None,
+        known: Any = None,
+        mask: Tensor | None = None,
+        progress: bool = False,
+    ) -> Iterator[State]:
+        """Yield every encoded state of a sampling, starting with pure noise.
+
+        Args:
+            sampler, guidance: instead of the model's own.
+            seed: sample i depends on (seed, i) only, not on the batch; None draws a seed.
+            given: modalities of a joint model that are known, as items.
+            known, mask: items, and where (True) they are kept while the rest is sampled.
+        """
+        return sampling.stream(
+            self, y, batch, steps, sampler, guidance, seed, given, known, mask, progress
+        )
+
+    def nll(
+        self,
+        w: State = None,
+        y: State = None,
+        steps: int | None = None,
+        unit: str = "bits/dim",
+        seed: int = 0,
+        progress: bool = False,
+    ) -> Tensor:
+        """An upper bound on -log p(w), `[b]`, with one draw of x_t for each time.
+
+        Args:
+            w: items; None for the whole data set, in batches. unit: "bits/dim" or "nats".
+            steps: terms of the bound; None is every step of the schedule.
+        """
+        return sampling.nll(self, w, y, steps, unit, seed, progress)
+
+    # The modules as values
+
+    def replace(self, **modules: Any) -> Self:
+        """A new model with some modules or settings replaced; the others are shared."""
+        own: dict[str, Any] = {
+            name: getattr(self, name) for name in (*fit.MODULES, "ema", "clip", "seed", "device")
+        }
+        for name in modules:
+            if name not in own:
+                raise InputError(
+                    f"Model.replace: no module is called {name!r}.{suggest(name, own)}"
+                )
+        other = type(self)(
+            **{**own, **modules}, shape=None if "data" in modules else self.shape,
+            state_dtype=None if "data" in modules else self.state_dtype,
+        )  # fmt: skip
+        if (
+            self.average is not None
+            and other.average is not None
+            and not {"net", "data"} & set(modules)
+        ):
+            other.average.load_state_dict(self.average.state_dict())
+        return other
+
+    def diff(self, other: Model[Any]) -> dict[str, tuple[Any, Any]]:
+        """What differs, as `{"schedule.steps": (1000, 500)}`."""
+        return dict(fit.differences(self, other))
+
+    def check(self) -> list[str]:
+        """Warnings about modules that fit but may not do what is wanted; empty if none."""
+        fit.check(self)
+        return fit.doubts(self)
+
+    def save(self, folder: str | Path) -> None:
+        """Write `model.yaml` and the weights as one atomic folder."""
+        from .folder import save
+
+        save(self, folder)
+
+    @classmethod
+    def load(
+        cls,
+        folder: str | Path,
+        device: torch.device | str = "cpu",
+        custom: Sequence[type] = (),
+        **modules: Any,
+    ) -> Model[Any]:
+        """Read a folder; nothing in it is executed.
+
+        Args:
+            custom: your own component classes that the folder names.
+            modules: modules to use instead of those in the folder, e.g. `data=` to train on.
+        """
+        from .folder import load
+
+        return load(folder, modules, device, custom)
+
+    # What the other functions of the library use
+
+    def bind(self, soft: bool = False, times: Sequence[Any] | None = None) -> Any:
+        """The noise, following the schedule; for a tutorial-style noise, respaced to `times`."""
+        like = tree.map(
+            lambda shape, dtype: torch.empty((1, *shape), dtype=dtype, device=self.device),
+            self.shape,
+            self.state_dtype,
+        )
+        if isinstance(self.noise, Bridge):
+            return self.noise.bind(self.schedule, soft, like)
+        return Stepwise(self.noise, self.schedule, soft, times, like)
+
+    def encode(self, w: State) -> State:
+        """Items to states, in the network's precision."""
+        return self.cast(self.data.encode(w))
+
+    def cast(self, state: State) -> State:
+        """Floating states in the network's precision."""
+        dtype = fit.precision(self.net)
+        return tree.map(lambda leaf: leaf.to(dtype) if leaf.is_floating_point() else leaf, state)
+
+    def batch(self, w: State, y: State = None) -> Batch[D]:
+        """The training batch of some items, as a loss sees it: for inspection."""
+        from .train.loop import assemble
+
+        if y is None:
+            y = torch.zeros(tree.size(w), dtype=torch.long)
+        with rng.scope(rng.fold(self.seed, "batch"), self.device):
+            return assemble(self, w, y)
+
+    def __repr__(self) -> str:
+        lines = [f"  {name}={getattr(self, name)!r}," for name in fit.MODULES]
+        return "\n".join(["Model(", *lines, ")"])
+
+
+def _parts(net: Net, data: Data) -> nn.Module:
+    """One module that holds every network of the model."""
+    parts = nn.Module()
+    parts.net = net
+    parts.data = nn.ModuleDict(data.modules())
+    return parts

@@ -1,0 +1,148 @@
+"""The training loop, to be read in one sitting."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from .. import rng
+from ..batch import Batch
+from ..data.items import fetch, length
+from ..errors import InputError, TrainingError
+from ..loss.algebra import measured, samples
+from . import checkpoint
+from .interrupt import Interrupt
+from .optimizer import rate_at
+from .progress import Bar
+
+if TYPE_CHECKING:
+    from ..model import Model
+
+
+def train(
+    model: Model[Any], epochs: int, folder: str | Path | None, every: float, progress: bool
+) -> Iterator[float]:
+    """Train, yielding the mean loss of each epoch; see `Model.train`."""
+    if model.data.w is None:
+        raise InputError(
+            f"{type(model.data).__name__}.w is None: training needs data. Build the model with "
+            "data, or model.replace(data=...)."
+        )
+    run, per_epoch = model.run, -(length(model.data.w) // -model.data.batch)
+    if folder is not None:
+        checkpoint.resume(model, Path(folder))
+    last = epochs if folder is not None else run.step // per_epoch + epochs
+    saved = time.monotonic()
+    with Interrupt(folder is not None) as interrupt, Bar(last * per_epoch, progress) as bar:
+        while run.step // per_epoch < last:
+            epoch = run.step // per_epoch
+            order = _order(model, epoch)
+            with training(model.parts):
+                for i in range(run.step % per_epoch, per_epoch):
+                    run.add(step(model, order[i * model.data.batch : (i + 1) * model.data.batch]))
+                    bar.update(run.step, run.sums["loss"] / run.count)
+                    if folder is not None and (interrupt.asked or time.monotonic() - saved > every):
+                        checkpoint.save(model, Path(folder))
+                        saved = time.monotonic()
+                    interrupt.obey(folder)
+            loss = run.close()
+            if folder is not None:
+                checkpoint.save(model, Path(folder))
+                saved = time.monotonic()
+            yield loss
+
+
+def step(model: Model[Any], index: Tensor) -> dict[str, float]:
+    """One optimiser step on the items at `index`; the loss and its terms.
+
+    Every random number in it, in any module, comes from generators seeded with (seed, step).
+    """
+    run = model.run
+    if run.optimizer is None:
+        run.optimizer = model.new_optimizer()
+    with rng.scope(rng.fold(model.seed, "step", run.step), model.device):
+        batch = assemble(model, *fetch(model.data, index))
+        loss = measured(model.loss, batch)
+        run.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        value = _finite(model, float(loss.detach()))
+        if model.clip is not None:
+            nn.utils.clip_grad_norm_(model.trainable(), model.clip)
+        rate_at(model.optimizer, run.optimizer, run.step)
+        run.optimizer.step()
+        if model.average is not None:
+            model.average.update_parameters(model.parts)
+        if batch.importance is not None:
+            each = samples(model.loss, batch)
+            if each is not None:
+                model.time.observe(batch.t, model.schedule.steps, each)
+    return {"loss": value, **{name: float(term) for name, term in batch.log.items()}}
+
+
+def assemble(model: Model[Any], w: Any, y: Any) -> Batch[Any]:
+    """Noise a batch of items and run the network on it."""
+    from .. import tree
+    from ..distribution.draw import draw
+
+    w, y = tree.to(w, model.device), tree.to(y, model.device)
+    x = model.encode(w)
+    batch: Batch[Any] = Batch(model.process, model.data, model.loss, w=w, x=x, y=y)
+    if model.guidance is not None:
+        model.guidance.corrupt(batch)
+    size = tree.size(x)
+    t = model.time.sample(model.schedule.steps, size)
+    batch.t = tree.to(t, model.device)
+    z, batch.epsilon = draw(model.process.prior(x, batch.t), None)
+    batch.z = model.cast(z)
+    batch.hat = model.net(model.process.inputs(batch.z, batch.t), batch.y, batch.t)
+    if not isinstance(t, dict):
+        batch.importance = model.time.weight(batch.t, model.schedule.steps)
+    return batch
+
+
+class training:
+    """Put modules into training mode, and back into the mode each was in."""
+
+    def __init__(self, parts: nn.Module) -> None:
+        self.parts = parts
+
+    def __enter__(self) -> None:
+        self.modes = [(module, module.training) for module in self.parts.modules()]
+        self.parts.train()
+        for module in self.parts.modules():
+            if not any(p.requires_grad for p in module.parameters()) and list(module.parameters()):
+                module.eval()  # a frozen part stays as it was frozen
+
+    def __exit__(self, *_: object) -> None:
+        for module, mode in self.modes:
+            module.training = mode
+
+
+def _order(model: Model[Any], epoch: int) -> Tensor:
+    count = length(model.data.w)
+    if not model.data.shuffle:
+        return torch.arange(count)
+    return torch.randperm(count, generator=rng.generator(model.seed, "epoch", epoch))
+
+
+def _finite(model: Model[Any], loss: float) -> float:
+    if math.isfinite(loss):
+        return loss
+    names = [n for n, p in model.parts.named_parameters() if not p.isfinite().all()]
+    grads = [
+        n
+        for n, p in model.parts.named_parameters()
+        if p.grad is not None and not p.grad.isfinite().all()
+    ]
+    where = names[:1] or grads[:1] or ["no weight or gradient: look at the data and the loss"]
+    kind = "weights" if names else "gradient"
+    raise TrainingError(
+        f"the loss is {loss} at step {model.run.step}; first non-finite {kind}: {where[0]}. The "
+        "weights have not been updated. Lower the learning rate, set clip=1.0, or check the data."
+    )

@@ -1,0 +1,23 @@
+"""Real data for the examples, taken out of public packages by their ordinary clients.
+
+    from sources import austen, fashion, moses
+
+    data = fashion()            # 31 MB once, then from the cache
+    data = fashion(quick=True)  # a small fixed part of the same pictures
+
+| function | content | package |
+|---|---|---|
+| `fashion` | 70,000 pictures of clothes, 28×28, ten classes | Debian `dataset-fashion-mnist` |
+| `austen` | six novels as 27 symbols, and as they were written | Debian `r-cran-janeaustenr` |
+| `moses` | 1.9 million drug-like molecules as SMILES strings | PyPI `molsets` |
+
+Files are kept in `$DIFFUSION_DATA`, else in `~/.cache/diffusion-examples`, with their SHA-256 as
+recorded at the first fetch. Files put there by hand are used as they are.
+"""
+
+from .images import Fashion, fashion
+from .molecules import Moses, moses
+from .ngram import witten_bell
+from .novels import Austen, austen
+
+__all__ = ["Austen", "Fashion", "Moses", "austen", "fashion", "moses", "witten_bell"]
