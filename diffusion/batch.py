@@ -8,7 +8,8 @@ from typing import Any, Generic
 
 from torch import Tensor
 
-from .base import D_co, Loss
+from .base.distribution import D_co
+from .base.loss import Loss
 from .tree import State
 
 

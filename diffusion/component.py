@@ -88,7 +88,8 @@ def _explained(cls: type, args: Any, kwargs: dict[str, Any], error: TypeError) -
 def signature(cls: type) -> inspect.Signature:
     """The constructor's signature, without `self`."""
     finalise(cls)
-    sign = inspect.signature(cls.__init__)
+    constructor: Any = vars(cls).get("__init__", cls.__init__)  # type: ignore[misc]
+    sign = inspect.signature(constructor)
     return sign.replace(parameters=list(sign.parameters.values())[1:])
 
 

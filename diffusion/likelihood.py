@@ -8,6 +8,7 @@ for embedded tokens p(w | predicted x), for class ids their probability, else a 
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -57,7 +58,7 @@ def bound(
     device, dtype = tree.leaves(x)[0].device, _floating(x)
     top = noise.prior(x, _full(times[0], x))
     nats = _sum(top.dkl(noise.stationary(shape).to(device, dtype)))
-    for t, s in zip(times, times[1:], strict=False):
+    for t, s in pairwise(times):
         at, to = _full(t, x), _full(s, x)
         z = draw(noise.prior(x, at), rng)[0]
         hat = predict(z, y, t)

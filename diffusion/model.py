@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Generic, Self
@@ -130,9 +131,7 @@ class Model(Generic[D]):
         with torch.no_grad():
             if trajectory:
                 return tree.stack([data.decode(z) for z in states])
-            last = None
-            for last in states:  # noqa: B007 - only the last state is wanted
-                pass
+            (last,) = deque(states, maxlen=1)
             return data.decode(last)
 
     def stream(

@@ -34,7 +34,7 @@ def samples(seed: int, size: int) -> list[Generator]:
 
 
 def entropy() -> int:
-    """A seed from torch's global generator, which it advances (so `torch.manual_seed` governs it)."""
+    """A seed from torch's global generator, which it advances."""
     return int(torch.randint(2**62, ()).item())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -65,7 +66,7 @@ def _given(model: Model[Any], times: list[Any]) -> list[Any]:
     kind = float if model.time.continuous else int
     top = 1.0 if model.time.continuous else model.schedule.steps
     times = [kind(t) for t in times if kind(t) == t]
-    falling = all(a > b for a, b in zip(times, times[1:], strict=False))
+    falling = all(a > b for a, b in pairwise(times))
     if len(times) < 2 or not falling or times[0] > top or times[-1] != 0:
         raise InputError(
             f"sample.steps: times must fall strictly from at most {top} to 0, as "
@@ -103,7 +104,7 @@ def conditions(model: Model[Any], y: Any, batch: int | None) -> tuple[State, int
 
 
 def _id(model: Model[Any], name: Any) -> int:
-    """A class id from a class name; numbers are names first, where classes are called by numbers."""
+    """A class id from a class name; where classes are called by numbers, those are names."""
     names = [str(one) for one in model.data.names]
     if isinstance(name, str):
         if name in names:
@@ -265,7 +266,5 @@ def _bound(
     if getattr(noise, "parameter", None) == "p":
         noise = noise.vary(parameter="logits")
     nats = bound(noise, predict, data, w, x, y, grid(model, steps), draws)
-    if unit == "nats":
-        return nats
     dimensions = sum(leaf[0].numel() for leaf in tree.leaves(w))
-    return nats / (dimensions * math.log(2))
+    return nats if unit == "nats" else nats / (dimensions * math.log(2))

@@ -20,7 +20,7 @@ class Identity(Data):
 
 
 class OneHot(Data):
-    """Ids `[b, ...]` as one-hot vectors `[b, ..., k]`, made batch by batch; decode is the arg max."""
+    """Ids `[b, ...]` as one-hot vectors `[b, ..., k]`, made batch by batch; decode: arg max."""
 
     k: int = 2
 

@@ -33,7 +33,7 @@ class Normal(Distribution):
         return 0.5 * ((x - self.mu) / sigma) ** 2 + sigma.log() + 0.5 * math.log(2 * math.pi)
 
     def dkl(self, other: "Normal") -> Tensor:
-        r"""$\log\frac{\sigma_2}{\sigma_1} + \frac{\sigma_1^2 + (\mu_1-\mu_2)^2}{2\sigma_2^2} - \frac12$."""
+        r"""$\log(\sigma_2/\sigma_1) + (\sigma_1^2 + (\mu_1-\mu_2)^2) / (2\sigma_2^2) - 1/2$."""
         one, two = (torch.as_tensor(d.sigma, dtype=d.mu.dtype) for d in (self, other))
         variance = (one**2 + (self.mu - other.mu) ** 2) / (2 * two**2)
         return (two / one).log() + variance - 0.5

@@ -75,9 +75,9 @@ def _component(plain: dict[str, Any], tensors: Tensors, where: str, custom: Iter
     if not isinstance(name, str):
         raise FileError(f"{where}.id: expected a name such as schedule.Linear; got {name!r}.")
     if name in PLAIN:
-        cls, names = PLAIN[name]
-        return cls(**{key: plain[key] for key in names if key in plain})
-    cls = find(name, custom, where)
+        plain_cls, names = PLAIN[name]
+        return plain_cls(**{key: plain[key] for key in names if key in plain})
+    cls: Any = find(name, custom, where)
     if not isinstance(version, int):
         raise FileError(f"{where}.version: expected an integer; got {version!r}.")
     if version != cls.version:

@@ -30,7 +30,7 @@ BUFFERS = "module."
 
 def files(model: Model[Any]) -> dict[str, bytes]:
     """The files of a model's folder."""
-    small: tensors.Tensor | Any = {}
+    small: dict[str, Any] = {}
     plain: dict[str, Any] = {"format": FORMAT}
     for name in MODULES:
         plain[name] = describe(getattr(model, name), small, name)
@@ -69,11 +69,11 @@ def load(
     _known(plain, where)
     stored = tensors.read(folder / "weights.safetensors")
     small = {k.removeprefix(BUFFERS): v for k, v in stored.items() if k.startswith(BUFFERS)}
-    built = {
+    built: dict[str, Any] = {
         name: modules[name] if name in modules else _module(plain, name, small, custom)
         for name in MODULES
     }
-    settings = {name: plain.get(name) for name in SETTINGS}
+    settings: dict[str, Any] = {name: plain.get(name) for name in SETTINGS}
     for name in modules:
         if name not in MODULES:
             raise FileError(f"Model.load: no module is called {name!r}.{suggest(name, MODULES)}")

@@ -14,7 +14,8 @@ from ..errors import FileError
 HEADER = 16 << 20
 COUNT = 100_000
 TYPES = {
-    "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1,
+    "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1,
+    "U8": 1, "BOOL": 1,
 }  # fmt: skip
 
 

@@ -21,13 +21,12 @@ def parse(text: str, where: str) -> Any:
     try:
         for event in yaml.parse(text, Loader=loader):
             count += 1
-            line = event.start_mark.line + 1
+            line = event.start_mark.line + 1 if event.start_mark else 0
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
                 raise FileError(f"{where}, line {line}: YAML anchors and aliases are not accepted.")
-            if getattr(event, "tag", None):
-                raise FileError(
-                    f"{where}, line {line}: the YAML tag {event.tag!r} is not accepted."
-                )
+            tag = getattr(event, "tag", None)
+            if tag:
+                raise FileError(f"{where}, line {line}: the YAML tag {tag!r} is not accepted.")
             if isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
             elif isinstance(event, yaml.CollectionEndEvent):

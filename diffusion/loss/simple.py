@@ -31,13 +31,13 @@ class Simple(Sampled[Distribution]):
             choose("Simple.parameter", self.parameter, ROWS)
 
     def each(self, batch: Batch[Distribution]) -> Tensor:
-        name = self.parameter or getattr(batch.noise, "parameter", "x")
+        name: Any = self.parameter or getattr(batch.noise, "parameter", "x")
         error = tree.mean((batch.hat[self.index] - self._target(name, batch)) ** 2)
         if self.weight is None:
             return error
         signal, sigma = batch.noise.clock(batch.t)
         on_x = self.weight((signal / sigma) ** 2)
-        return error * fit(on_x / self._gain(name, batch) ** 2, error)
+        return error * fit(on_x / gain(name, batch.noise.point(batch.t)) ** 2, error)
 
     def _target(self, name: str, batch: Batch[Distribution]) -> Tensor:
         if name == "x":
@@ -51,7 +51,3 @@ class Simple(Sampled[Distribution]):
             )
         target: Tensor = batch.noise.target(name, batch.x, batch.epsilon, batch.t)
         return target
-
-    def _gain(self, name: str, batch: Batch[Any]) -> Tensor:
-        value: Tensor = gain(name, batch.noise.point(batch.t))
-        return value

@@ -34,8 +34,8 @@ class VLB(Sampled[Distribution]):
         first = batch.t <= 1 if not batch.t.is_floating_point() else batch.t <= 1 / steps
         dkl: Any = batch.q.dkl(p)
         decoder = reconstruction(batch.noise, batch.data, batch.w, batch.x, batch.z, batch.t, hat)
-        nats = torch.where(first, decoder, tree.total(dkl))
-        return nats * steps / (math.log(2) * batch.w[0].numel())
+        nats: Tensor = torch.where(first, decoder, tree.total(dkl))
+        return nats * (steps / (math.log(2) * batch.w[0].numel()))
 
     def _halted(self, batch: Batch[Distribution]) -> Tensor:
         learned = getattr(batch.noise, "variance", "fixed") != "fixed"

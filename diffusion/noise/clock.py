@@ -29,6 +29,12 @@ def along(path: str, signal: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
     return signal / norm, sigma / norm
 
 
+def halfway(path: str, signal: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+    """The scales half a step from the data: the root of kappa."""
+    kappa, power = share(signal, sigma).sqrt(), (signal**2 + sigma**2).sqrt()
+    return along(path, (kappa * power).sqrt(), ((1 - kappa) * power).sqrt())
+
+
 class Clock:
     """(signal, sigma), their derivatives, and kappa = signal²/(signal² + sigma²), by time.
 
@@ -47,11 +53,7 @@ class Clock:
                 "infinite. Use path='vp' or 'flow'."
             )
         if soft:
-            kappa, power = (
-                share(signal[1], sigma[1]).sqrt(),
-                (signal[1] ** 2 + sigma[1] ** 2).sqrt(),
-            )
-            signal[0], sigma[0] = along(path, (kappa * power).sqrt(), ((1 - kappa) * power).sqrt())
+            signal[0], sigma[0] = halfway(path, signal[1], sigma[1])
         self._table = torch.stack([signal, sigma])
         self._host: list[tuple[float, float]] = list(zip(*self._table.tolist(), strict=True))
         self._on: dict[torch.device, Tensor] = {self._table.device: self._table}
@@ -82,7 +84,8 @@ class Clock:
     def rates(self, t: Any) -> tuple[Any, Any]:
         """d/du of (signal, sigma) along the path, u = t/T."""
         if isinstance(t, (int, float)):
-            pair = self._slope(self._u(torch.tensor([t])))
+            u = t / self.steps if isinstance(t, int) else t
+            pair = self._slope(torch.tensor([u], dtype=torch.float64))
             return float(pair[0]), float(pair[1])
         if t.is_floating_point():
             return self._slope(t.double())

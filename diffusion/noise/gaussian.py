@@ -18,7 +18,7 @@ from ..distribution import Normal
 from ..errors import InputError, choose, require
 from ..parameter import ROWS, Point, Solve, gain, solve
 from ..tree import State
-from .clock import Clock, fit
+from .clock import Clock, fit, halfway
 
 VARIANCES = ("fixed", "range", "learned")
 
@@ -65,7 +65,7 @@ class Gaussian(Bridge[Normal]):
         clock = Clock(schedule, self.path, soft)
         if self.parameter in ("epsilon", "score") and clock(clock.steps)[0] == 0:
             raise InputError(
-                f"Gaussian(parameter={self.parameter!r}) on {schedule!r}: signal is 0 at t = T, where "
+                f"Gaussian(parameter={self.parameter!r}) on {schedule!r}: signal is 0 at t = T; there "
                 "x can't be recovered from the noise. Use parameter='x', 'v' or 'velocity'."
             )
         if self.parameter == "F" and clock(clock.steps)[0] == 0:
@@ -125,7 +125,7 @@ class Gaussian(Bridge[Normal]):
         mean = (fit(on_z, z) * z + fit(on_h, z) * hat[0]).to(z.dtype)
         if self.variance == "fixed":
             return Normal(mean, _as(fit(deviation, z), z))
-        return Normal(mean, self._learned(z, t, s, hat))
+        return Normal(mean, self._learned(z, t, self.clock(s), hat))
 
     def decoder(self, z: Tensor, t: Any, hat: Tensor) -> Normal:
         """p(x_0 | x_t) with a density: around the predicted x, as wide as the noise in z/signal.
@@ -134,7 +134,8 @@ class Gaussian(Bridge[Normal]):
         """
         x = self.predict(z, t, hat)
         if self.variance != "fixed":
-            return Normal(x, self._learned(z, t, torch.zeros_like(t), hat))
+            half = halfway(self.path, *self.clock(t))
+            return Normal(x, self._learned(z, t, half, hat))
         signal, sigma = self.clock(t)
         return Normal(x, fit(sigma / signal, z))
 
@@ -159,8 +160,8 @@ class Gaussian(Bridge[Normal]):
         on_z = (sigma_s**2 - variance) ** 0.5 / sigma
         return signal_s - on_z * signal, on_z, variance**0.5
 
-    def _learned(self, z: Tensor, t: Any, s: Any, hat: Tensor) -> Tensor | float:
-        (signal, sigma), (signal_s, sigma_s) = self.clock(t), self.clock(s)
+    def _learned(self, z: Tensor, t: Any, target: tuple[Any, Any], hat: Tensor) -> Tensor | float:
+        (signal, sigma), (signal_s, sigma_s) = self.clock(t), target
         if isinstance(sigma_s, float) and sigma_s == 0.0:
             return 0.0
         if self.variance == "learned":

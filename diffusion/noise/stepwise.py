@@ -84,4 +84,5 @@ class Stepwise:
 
     def known(self, x: Tensor, t: Any, rng: Rng = None) -> Tensor:
         rows = torch.full((len(x),), self._index[t], device=x.device)
-        return draw(self.inner.prior(x, rows), rng)[0]
+        state: Tensor = draw(self.inner.prior(x, rows), rng)[0]
+        return state

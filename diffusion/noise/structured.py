@@ -63,14 +63,14 @@ class Structured(Redraw):
         rows = torch.cat([rates, torch.ones(1, len(rates)).double()])
         goal = torch.zeros(len(rates) + 1, dtype=torch.float64)
         goal[-1] = 1
-        pi = torch.linalg.lstsq(rows, goal, driver="gelsd").solution.clamp_min(0)
+        pi: Tensor = torch.linalg.lstsq(rows, goal, driver="gelsd").solution.clamp_min(0)
         return pi / pi.sum()
 
     def transition(self, decay: Tensor) -> Tensor:
         """exp(-log(decay)·R), `[..., K, K]`, for decay = alpha-bar_t / alpha-bar_s `[...]`."""
         values, vectors, inverse = self.__dict__["_eigen"]
         power = -decay.double().clamp_min(1e-300).log()[..., None] * values
-        matrix = ((vectors * power.exp()[..., None, :]) @ inverse).real.clamp_min(0)
+        matrix: Tensor = ((vectors * power.exp()[..., None, :]) @ inverse).real.clamp_min(0)
         return matrix / matrix.sum(-1, keepdim=True)
 
     def prior(self, x: Tensor, t: object) -> Categorical:

@@ -8,9 +8,9 @@ from ..errors import require
 
 
 class Sigmoid(Schedule):
-    r"""$\bar\alpha(u) = \frac{s(end/\tau) - s((u(end-start)+start)/\tau)}{s(end/\tau)-s(start/\tau)}$.
+    r"""$\bar\alpha(u) = \frac{s(end) - s(start + u(end-start))}{s(end)-s(start)}$, s(v) logistic of v/tau.
 
-    Jabri et al. 2022, with s the logistic function. Args: start, end, tau.
+    Jabri et al. 2022, algorithm 1. Args: start, end, tau.
     """
 
     start: float = -3.0
@@ -19,7 +19,9 @@ class Sigmoid(Schedule):
 
     def scales(self, u: Tensor) -> tuple[Tensor, Tensor]:
         require(self.end > self.start, "Sigmoid.end", f"more than start = {self.start}", self.end)
-        low, high = (torch.tensor(v / self.tau).double().sigmoid() for v in (self.start, self.end))
+        require(self.tau > 0, "Sigmoid.tau", "a positive number", self.tau)
+        ends = torch.tensor([self.start, self.end], dtype=torch.float64, device=u.device)
+        low, high = (ends / self.tau).sigmoid()
         here = ((u * (self.end - self.start) + self.start) / self.tau).sigmoid()
         bar = ((high - here) / (high - low)).clamp(1e-9, 1)
         return bar.sqrt(), (1 - bar).sqrt()
@@ -37,8 +39,8 @@ class Flow(Schedule):
 
     def scales(self, u: Tensor) -> tuple[Tensor, Tensor]:
         require(self.shift > 0, "Flow.shift", "a positive number", self.shift)
-        sigma = self.shift * u / (1 + (self.shift - 1) * u)
-        return 1 - sigma, sigma
+        total = (1 - u) + self.shift * u  # not 1 - sigma: signal is exactly 0 at u = 1
+        return (1 - u) / total, self.shift * u / total
 
 
 class Karras(Schedule):

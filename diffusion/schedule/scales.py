@@ -25,13 +25,19 @@ class Table(Schedule):
 
 def alphas(schedule: Schedule) -> Tensor:
     """Per-step alphas of a schedule that defines `scales`."""
-    if type(schedule).scales is Schedule.scales:
-        raise InputError(
-            f"{type(schedule).__name__}: a schedule implements `compute()` (per-step alphas) or "
-            "`scales(u)` (signal and sigma); this one has neither."
-        )
+    require_one(schedule)
     bar = survival(*scales_table(schedule))
     return torch.cat([bar[:1], bar[1:] / bar[:-1]])
+
+
+def require_one(schedule: Schedule) -> None:
+    """Raise unless the schedule defines `compute` or `scales`."""
+    kind = type(schedule)
+    if kind.scales is Schedule.scales and kind.compute is Schedule.compute:
+        raise InputError(
+            f"{kind.__name__}: a schedule implements `compute()` (per-step alphas) or "
+            "`scales(u)` (signal and sigma); this one has neither."
+        )
 
 
 def survival(signal: Tensor, sigma: Tensor) -> Tensor:
@@ -42,6 +48,7 @@ def survival(signal: Tensor, sigma: Tensor) -> Tensor:
 def bars(schedule: Schedule) -> Tensor:
     """Alpha-bar for t = 0..T in float64, checked: finite, from 1 down, never up."""
     name = type(schedule).__name__
+    require_one(schedule)
     if type(schedule).compute is Schedule.compute:
         bar = survival(*scales_table(schedule))
     else:
@@ -52,6 +59,9 @@ def bars(schedule: Schedule) -> Tensor:
                 f"{name}.compute: expected alpha for t = 0..{schedule.steps}, shape "
                 f"[{schedule.steps + 1}]; got {shape}."
             )
+        first = float(alpha[0])
+        if not 0 < first <= 1 + 1e-9:  # bar[0] is set to 1 below, which would hide it
+            raise InputError(f"{name}: expected alpha_0 in (0, 1]; got {first:.6g}.")
         bar = alpha.detach().double().cpu().cumprod(0)
         bar = torch.cat([torch.ones(1, dtype=torch.float64), bar[1:]])
     check(name, bar)
@@ -97,28 +107,36 @@ def scales_table(schedule: Schedule) -> tuple[Tensor, Tensor]:
     signal, sigma = schedule.scales(torch.linspace(0, 1, steps + 1, dtype=torch.float64))
     signal, sigma = (v.expand(steps + 1).double().clone() for v in (signal, sigma))
     signal[0], sigma[0] = 1.0, 0.0
+    name, low = type(schedule).__name__, min(float(signal.min()), float(sigma.min()))
+    if low < 0:
+        raise InputError(f"{name}.scales: expected signal >= 0 and sigma >= 0; got {low:.6g}.")
+    check(name, survival(signal, sigma))
     return signal, sigma
 
 
 def interpolated(schedule: Schedule, u: Tensor) -> tuple[Tensor, Tensor]:
-    """Scales at continuous times from the table of alphas: log-SNR linear between the steps.
+    """Scales at continuous times of a schedule that defines `compute`."""
+    return between(bars(schedule), u)
+
+
+def between(bar: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
+    """Scales at continuous times from a table of alpha-bar: log-SNR linear between the steps.
 
     In the first interval, where log-SNR is infinite at one end, sigma/signal is linear; likewise
     signal/sigma in a last interval that ends in pure noise.
     """
-    if type(schedule).compute is Schedule.compute:
-        alphas(schedule)  # raises: neither is defined
-    bar = bars(schedule).to(u.device)
-    steps = len(bar) - 1
+    bar, steps = bar.to(u.device), len(bar) - 1
     position = u.double().clamp(0, 1) * steps
     index = position.detach().floor().clamp(0, steps - 1).long()
     part = position - index
     ratio = ((1 - bar) / bar.clamp_min(1e-300)).sqrt()  # sigma / signal
     low, high = ratio[index], ratio[index + 1]
-    between = low.clamp_min(1e-150) ** (1 - part) * high.clamp_max(1e150) ** part
-    blend = torch.where(index == 0, high.clamp_max(1e150) * part, between)
+    inside = low.clamp_min(1e-150) ** (1 - part) * high.clamp_max(1e150) ** part
+    blend = torch.where(index == 0, high.clamp_max(1e150) * part, inside)
     if bar[-1] == 0:
-        last = low / (1 - part).clamp_min(1e-300)
+        # One step has both ends infinite: a straight path, sigma/signal = part/(1 - part).
+        start = torch.where(low > 0, low, part)
+        last = start / (1 - part).clamp_min(1e-140)
         blend = torch.where(index == steps - 1, last, blend)
     norm = (1 + blend**2).rsqrt()
     return norm, blend * norm

@@ -47,7 +47,7 @@ class Stratified(Time):
 
 
 class LogitNormal(Time):
-    """u = sigmoid(n), n ~ N(mean, std²): middle times more often. Esser et al. 2024, section 3.1."""
+    """u = sigmoid(n), n ~ N(mean, std²): middle times more. Esser et al. 2024, section 3.1."""
 
     mean: float = 0.0
     std: float = 1.0
@@ -81,4 +81,5 @@ class LogNormal(Time):
     def sample(self, steps: int, size: int) -> Tensor:
         sigma = (self.mean + self.std * torch.randn(size)).exp().clamp(self.low, self.high)
         a, b = self.low ** (1 / self.rho), self.high ** (1 / self.rho)
-        return ((sigma ** (1 / self.rho) - a) / (b - a)).clamp(1e-4, 1)
+        u: Tensor = (sigma ** (1 / self.rho) - a) / (b - a)
+        return u.clamp(1e-4, 1)

@@ -32,7 +32,12 @@ class AdamW(Component):
     def __call__(self, parameters: list[Tensor]) -> torch.optim.Optimizer:
         """The optimiser of these parameters."""
         return torch.optim.AdamW(
-            parameters, self.rate, tuple(self.betas), self.epsilon, self.decay, fused=True
+            parameters,
+            self.rate,
+            (self.betas[0], self.betas[1]),
+            self.epsilon,
+            self.decay,
+            fused=True,
         )
 
     def factor(self, step: int) -> float:

@@ -1,0 +1,62 @@
+"""The contract of data transforms."""
+
+from __future__ import annotations
+
+import copy
+from abc import abstractmethod
+from dataclasses import field
+from typing import Any, Self
+
+from torch import Tensor, nn
+
+from ..component import Component
+
+
+class Data(Component):
+    """Training data and the transform between what is stored and what is diffused.
+
+    Args:
+        w: items, first axis the item: a tensor, a (memory-mapped) array, a map-style data set
+            whose items are `w` or `(w, y)`, or None when only sampling.
+        y: conditions, one for each item; class ids are 1..K, 0 is the null condition.
+        batch: items in a batch. shuffle: a new order each epoch, a function of (seed, epoch).
+        names: class names in the order of their ids 1..K.
+
+    `nn.Module`s assigned to attributes are trained, moved and saved with the model.
+    """
+
+    w: Any = None
+    y: Any = None
+    batch: int = 1
+    shuffle: bool = False
+    names: tuple[str, ...] = field(default=(), kw_only=True)
+
+    @abstractmethod
+    def encode(self, w: Tensor) -> Tensor:
+        """`x` for a batch of items: `[b, ...] -> [b, ...]`."""
+
+    @abstractmethod
+    def decode(self, x: Tensor) -> Tensor:
+        """Items for a batch of encodings: the inverse of `encode` on its range."""
+
+    @property
+    def bins(self) -> float | None:
+        """Width of a quantisation bin of `x` on [-1, 1], or None where data are not quantised."""
+        return None
+
+    def logits(self, x: Tensor) -> Tensor | None:
+        """log p(w | x) up to a constant, `[b, ..., K]`, or None where items are not class ids."""
+        return None
+
+    def modules(self) -> dict[str, nn.Module]:
+        """The networks this transform owns, by attribute."""
+        return {name: value for name, value in vars(self).items() if isinstance(value, nn.Module)}
+
+    def using(self, modules: dict[str, nn.Module]) -> Self:
+        """A copy that shares the items and owns other networks, by the names of `modules()`."""
+        other = copy.copy(self)
+        other.__dict__.update(modules)
+        return other
+
+    def __len__(self) -> int:
+        return 0 if self.w is None else len(self.w)

@@ -1,0 +1,37 @@
+"""The contract of denoiser networks."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, Self
+
+from torch import Tensor, nn
+
+from ..component import Component
+
+
+class Net(nn.Module, Component):
+    """A denoiser: an `nn.Module` with `forward(x, y, t) -> hat`.
+
+    `x` is the noisy state `[b, ...]`, `y` the conditions, `t` the times `[b]` (integer 0..T or
+    floating in [0, 1], whichever the model's `Time` draws). `hat` is `[p, b, ...]`: its first axis
+    is the index of the predicted parameter, even when there is one. `net | module` is a `Net`.
+    """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        self = super().__new__(cls)
+        nn.Module.__init__(self)
+        return self
+
+    @abstractmethod
+    def forward(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
+        """Predict the parameters: `[b, ...] -> [p, b, ...]`."""
+
+    def __or__(self, module: nn.Module) -> Net:
+        from ..net.chain import Chain
+
+        return Chain(self, module)
+
+    __repr__ = Component.__repr__
+    __eq__ = nn.Module.__eq__
+    __hash__ = nn.Module.__hash__

@@ -1,0 +1,66 @@
+"""Whether the modules of a model fit each other, found out when the model is built."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from ..base import Bridge
+from ..errors import MismatchError
+from ..noise.categorical import Redraw
+from .differences import differences
+from .doubts import doubts
+from .losses import losses
+from .modules import MODULES, kinds, paired, precision, state
+from .output import output, softmax
+
+if TYPE_CHECKING:
+    from ..model import Model
+
+__all__ = ["MODULES", "check", "differences", "doubts", "kinds", "precision", "state"]
+
+
+def check(model: Model[Any]) -> None:
+    """Raise `MismatchError` on the first two modules that do not fit."""
+    _labels(model)
+    losses(model)
+    reason = model.sampler.fits(model.noise)
+    if reason is not None:
+        raise MismatchError(f"sampler and noise: {reason}")
+    if isinstance(model.noise, Redraw):
+        softmax(model)
+    if model.time.continuous and not isinstance(model.noise, Bridge):
+        raise MismatchError(
+            f"time and noise: {type(model.time).__name__} draws continuous times, and "
+            f"{type(model.noise).__name__} (not a Bridge) knows integer steps only. Use "
+            "time=Discrete()."
+        )
+    output(model)
+
+
+def _labels(model: Model[Any]) -> None:
+    labels = getattr(model.net, "labels", None)
+    y, name = model.data.y, type(model.net).__name__
+    if isinstance(y, Tensor) and not y.is_floating_point() and y.dim() == 1 and labels is not None:
+        low, high = int(y.min()), int(y.max())
+        if high > 0 and labels == 0:
+            raise MismatchError(
+                f"data and net: the data have labels up to {high}, {name} has labels=0. Make it "
+                f"{name}(..., labels={high})."
+            )
+        if low < 0 or high > labels:
+            raise MismatchError(
+                f"data and net: labels must be 0 (null) to {labels} (= {name}.labels); the data "
+                f"span {low} to {high}. Class ids start at 1."
+            )
+    unconditional = labels == 0 and not getattr(model.net, "condition", 0)
+    if (
+        model.guidance is not None
+        and model.guidance.conditional
+        and (unconditional or (model.data.w is not None and y is None and not paired(model)))
+    ):
+        raise MismatchError(
+            f"guidance and {'net' if unconditional else 'data'}: {model.guidance!r} needs "
+            f"conditions; give data y=... and the net labels=..., or remove the guidance."
+        )
