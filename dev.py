@@ -23,10 +23,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 if sys.version_info < (3, 11):  # noqa: UP036 - an older Python is told so, and does not crash
     sys.exit(
@@ -41,14 +40,13 @@ SITE = Path(sysconfig.get_path("purelib", "venv", {"base": str(VENV)}))
 STAMP, UNFINISHED = VENV / "ready", VENV / "unfinished"
 LOCK, PYPROJECT = ROOT / "requirements" / "dev.lock", ROOT / "pyproject.toml"
 TORCH = "torch==2.13.0"
+ENVIRON = {**os.environ, "PATH": f"{PYTHON.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
 HINTS = {
     "ensurepip": "This Python lacks its venv module (Debian, Ubuntu: apt install python3-venv).",
-    "distribution found for torch": "There is no such PyTorch for this Python and machine: name "
-    "one in DIFFUSION_TORCH, such as 'torch>=2.10,<3', or use --reuse-torch.",
+    "for torch": "Name a PyTorch that exists for this machine in DIFFUSION_TORCH.",
     "No space left": "The disk is full: .venv takes about 2 GB, with CUDA about 8 GB.",
-    "onnection": "The package index can't be reached: see the network, the proxy, `pip config list`.",
-    "conflict": "The requirements contradict each other: compare pyproject.toml, "
-    "requirements/dev.lock and DIFFUSION_TORCH.",
+    "onnection": "The package index can't be reached: see network, proxy, `pip config list`.",
+    "conflict": "Compare pyproject.toml, requirements/dev.lock and DIFFUSION_TORCH.",
 }
 
 
@@ -62,8 +60,8 @@ def main(arguments: list[str]) -> int:
     if words[0] not in commands:
         print(f"dev.py: expected one of {', '.join(commands)}; got {words[0]!r}.", file=sys.stderr)
         return 2
-    reuse = len(words) < len(arguments)
-    torch = "reuse" if reuse else os.environ.get("DIFFUSION_TORCH", "").strip() or TORCH
+    torch = os.environ.get("DIFFUSION_TORCH", "").strip() or TORCH
+    torch = torch if words == arguments else "reuse"
     if not ready(torch):
         with alone():
             if not ready(torch):
@@ -71,12 +69,12 @@ def main(arguments: list[str]) -> int:
     return commands[words[0]](words[1:])
 
 
-# The environment
-
-
 def ready(torch: str) -> bool:
     """Whether `.venv` is what an installation with this torch would make."""
-    return PYTHON.exists() and STAMP.is_file() and STAMP.read_text() == fingerprint(torch)
+    if not (PYTHON.exists() and STAMP.is_file()):
+        return False
+    digest, *packages = STAMP.read_text().split("\n")
+    return digest == fingerprint(torch) and all((SITE / name).is_dir() for name in packages)
 
 
 def fingerprint(torch: str) -> str:
@@ -88,25 +86,29 @@ def fingerprint(torch: str) -> str:
 def install(torch: str) -> None:
     """Make or repair `.venv`. The stamp is written last, so that the next start repairs a rest."""
     reason = broken(torch)
+    STAMP.unlink(missing_ok=True)
     if reason:
         print(f"Making {VENV}: {reason}. This takes a minute or two, once.", flush=True)
-        system = ["--system-site-packages"] if torch == "reuse" else []
-        step("environment", [sys.executable, "-m", "venv", "--clear", *system, str(VENV)])
-    STAMP.unlink(missing_ok=True)
+        options = ["--clear", *(["--system-site-packages"] if torch == "reuse" else [])]
+        step("environment", [sys.executable, "-m", "venv", *options, str(VENV)])
     if torch == "reuse":
-        borrow()
+        if sys.prefix not in (sys.base_prefix, str(VENV)):  # torch is in an environment as well
+            (SITE / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
     else:  # alone and first: beside a range, pip would pick the newest torch, with CUDA
         pip(torch, *shlex.split(torch), *(["-c", str(LOCK)] if torch == TORCH else []))
     found = ask("import torch; from importlib.metadata import version; print(version('torch'))")
     if not found:
-        sys.exit("No torch can be imported in .venv. With --reuse-torch, start dev.py by the "
-                 "Python that imports torch; else set DIFFUSION_TORCH to a build that fits.")  # fmt: skip
+        sys.exit(
+            f"dev.py: {torch!r} gives .venv no torch that can be imported. Name another in "
+            "DIFFUSION_TORCH; for --reuse-torch, start dev.py by the Python that has it."
+        )
     held = VENV / "torch.txt"
     held.write_text(f"torch=={found}\n")
     pip("development requirements", "-r", str(LOCK), "-c", str(held))
     pip("diffusion", "--no-build-isolation", "-e", f"{ROOT}[dev]", "-c", str(held))
     part = VENV / "ready.part"
-    part.write_text(fingerprint(torch))
+    packages = sorted(f.name for f in SITE.iterdir() if "." not in f.name)
+    part.write_text("\n".join([fingerprint(torch), *packages]))
     part.replace(STAMP)
 
 
@@ -117,6 +119,8 @@ def broken(torch: str) -> str:
         return "it is not an environment" if VENV.exists() else "there is none yet"
     if UNFINISHED.exists():
         return "the last installation was interrupted"
+    if STAMP.is_file() and STAMP.read_text().startswith(fingerprint(torch)):
+        return "packages are missing from it"
     borrows = "include-system-site-packages = true" in settings.read_text("utf-8")
     if borrows != (torch == "reuse"):
         return f"it {'borrows' if borrows else 'does not borrow'} packages of this Python"
@@ -133,17 +137,8 @@ def ask(program: str) -> str:
     return "" if done.returncode else done.stdout.strip()
 
 
-def borrow() -> None:
-    """Let `.venv` see the packages of the environment that runs this file, if it is one."""
-    if sys.prefix not in (sys.base_prefix, str(VENV)):
-        (SITE / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
-
-
-def pip(title: str, *arguments: str) -> None:
-    """`pip install`; a mark stays behind if it is killed, but not if it gives up by itself."""
-    UNFINISHED.touch()
-    command = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install", *arguments]
-    step(title, command, settled=lambda: UNFINISHED.unlink(missing_ok=True))
+def pip(title: str, *words: str) -> None:
+    step(title, [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install", *words])
 
 
 @contextmanager
@@ -157,130 +152,109 @@ def alone() -> Iterator[None]:
     with open(__file__, encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            print("Another dev.py is installing; waiting for it.", flush=True)
+        except BlockingIOError:
+            print("Waiting for another dev.py that installs.", flush=True)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def step(title: str, command: list[str], settled: Callable[[], None] = lambda: None) -> None:
-    """Run a command and show that it goes on; if it fails, its last lines and what to do."""
-    tail: deque[str] = deque([""], maxlen=25)
-    started, over = time.monotonic(), threading.Event()
+def step(title: str, command: list[str]) -> None:
+    """Run a command and show that it goes on; if it fails, its last lines and what to do.
+
+    A mark stays behind if it is killed, but not if it gives up by itself.
+    """
+    VENV.mkdir(exist_ok=True)
+    UNFINISHED.touch()
+    tail, over, started = deque([""], maxlen=25), threading.Event(), time.monotonic()
+    pipe, into = subprocess.PIPE, subprocess.STDOUT
+    process = subprocess.Popen(command, stdout=pipe, stderr=into, text=True, errors="replace")
     ticker = threading.Thread(target=tick, args=(title, tail, over))
     ticker.start()
     try:
-        with child(command) as process:
-            tail.extend(line.rstrip() for line in io.TextIOWrapper(process.stdout))
+        tail.extend(line.rstrip() for line in process.stdout or ())
+        status = process.wait()
     finally:
+        process.terminate()
         over.set()
         ticker.join()
-    if process.returncode >= 0:
-        settled()
-    if not process.returncode:
-        print(f"  {title}: {time.monotonic() - started:.0f} s", flush=True)
-        return
-    text = "\n".join(tail).strip()
-    hints = [hint for sign, hint in HINTS.items() if sign in text]
-    sys.exit(f"\n{text}\n\ndev.py: {title!r} failed; above are the last lines of\n"
-             f"  {shlex.join(command)}\n{' '.join(hints)}\nThen run dev.py again.")  # fmt: skip
+    if status >= 0:
+        UNFINISHED.unlink(missing_ok=True)
+    if status:
+        text = "\n".join(tail).strip()
+        hints = [hint for sign, hint in HINTS.items() if sign in text]
+        advice = " ".join(hints) or "The lines above say why."
+        sys.exit(
+            f"\n{text}\n\ndev.py: {shlex.join(command)} failed. {advice} Then run dev.py again."
+        )
+    print(f"  {title}: {time.monotonic() - started:.0f} s", flush=True)
 
 
 def tick(title: str, tail: deque[str], over: threading.Event) -> None:
     """The last line of a step: on a terminal twice a second in place, in a log now and then."""
-    live, started, seen = sys.stdout.isatty(), time.monotonic(), ""
+    live, started = sys.stdout.isatty(), time.monotonic()
+    before, after, width = (
+        ("\r\x1b[K", "", shutil.get_terminal_size()[0]) if live else ("", "\n", 160)
+    )
     while not over.wait(0.5 if live else 10):
         line = f"  {title} {time.monotonic() - started:4.0f} s  {tail[-1].strip()}"
-        if live:
-            width = shutil.get_terminal_size().columns - 1
-            print(f"\r\x1b[K{line[:width]}", end="", flush=True)
-        elif tail[-1] != seen:
-            print(line, flush=True)
-        seen = tail[-1]
-    if live:
-        print("\r\x1b[K", end="", flush=True)
-
-
-@contextmanager
-def child(command: list[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """A process with both its outputs in one pipe; it does not outlive this one."""
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=ROOT, **options
-    )
-    try:
-        yield process
-        process.wait()
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait()
-
-
-# The commands
+        print(before + line[: width - 1], end=after, flush=True)
+    print(end=before, flush=True)
 
 
 def demo(words: list[str]) -> int:
     """Train, sample and measure; leave everything in out/demo."""
-    command = [PYTHON, "-m", "diffusion.cli", "demo", "--out", "out/demo", *words]
-    return subprocess.run(command, cwd=ROOT, env=environment()).returncode
-
-
-class Result(NamedTuple):
-    """How one check ended."""
-
-    name: str
-    status: int
-    seconds: float
-    output: str
+    command = [str(PYTHON), "-m", "diffusion.cli", "demo", "--out", "out/demo", *words]
+    return subprocess.run(command, cwd=ROOT, env=ENVIRON).returncode
 
 
 def test(words: list[str]) -> int:
     """All checks, whatever the first ones say; then a table of them."""
-    python = str(PYTHON)
-    checks = {
+    colour = ["--color=yes"] if sys.stdout.isatty() else []
+    quiet = {
         "ruff check": ["ruff", "check"],
         "ruff format": ["ruff", "format", "--check"],
         "mypy": ["mypy", "--strict"],
-        "pyright": ["pyright", "--pythonpath", python],
+        "pyright": ["pyright", "--pythonpath", str(PYTHON)],
     }
-    results = []
-    with ThreadPoolExecutor(len(checks)) as pool:
-        jobs = [pool.submit(check, name, [python, "-m", *c]) for name, c in checks.items()]
-        for job in as_completed(jobs):
-            results.append(job.result())
-            print(f"== {results[-1].name}\n{results[-1].output}", flush=True)
+    with ThreadPoolExecutor(len(quiet)) as pool:
+        results = list(pool.map(check, quiet, quiet.values()))
     print("== pytest", flush=True)
-    colour = ["--color=yes"] if sys.stdout.isatty() else []
-    command = [python, "-m", "pytest", "-n", "2", *colour, *words]
-    results.append(check("pytest", command, lambda text: print(text, end="", flush=True)))
-    last = re.sub(r"\x1b\[[0-9;]*m", "", results[-1].output).strip().splitlines()[-1:]
+    results.append(check("pytest", ["pytest", "-n", "2", *colour, *words], quiet=False))
     print(f"\n{'check':12} {'result':8} seconds")
-    for name, status, seconds, _ in results:
-        print(f"{name:12} {'FAILED' if status else 'passed':8} {seconds:7.1f}")
-    print(*last, flush=True)
-    return int(any(result.status for result in results))
+    for name, status, seconds in results:
+        print(f"{name:12} {'FAILED' if status else 'passed':8} {seconds:7.1f}", flush=True)
+    return int(any(status for _, status, _ in results))
 
 
-def check(name: str, command: list[str], show: Callable[[str], None] = lambda _: None) -> Result:
-    """Run one check, and show its output piece by piece if asked to."""
-    started, pieces = time.monotonic(), []
-    with child(command, env=environment()) as process:
-        assert process.stdout is not None
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        while piece := os.read(process.stdout.fileno(), 65536):
-            pieces.append(decoder.decode(piece))
-            show(pieces[-1])
-    return Result(name, process.returncode, time.monotonic() - started, "".join(pieces))
-
-
-def environment() -> dict[str, str]:
-    """The programs of `.venv` first; two test processes on two cores, one thread in each."""
-    path = f"{PYTHON.parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    threads = {"OMP_NUM_THREADS": "1"} 
-    return {**os.environ, **threads, "PATH": path, "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
+def check(name: str, words: list[str], quiet: bool = True) -> tuple[str, int, float]:
+    """Run one check: its name, exit status and seconds. If quiet, it prints when it is over."""
+    started = time.monotonic()
+    pipe, into = (subprocess.PIPE, subprocess.STDOUT) if quiet else (None, None)
+    # Two test processes of one thread each are faster on two cores than two of two.
+    env = {**ENVIRON, "OMP_NUM_THREADS": "1", "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
+    words = [str(PYTHON), "-m", *words]
+    done = subprocess.run(words, cwd=ROOT, env=env, stdout=pipe, stderr=into, errors="replace")
+    if quiet:
+        print(f"== {name}\n{done.stdout}", end="", flush=True)
+    return name, done.returncode, time.monotonic() - started
 
 
 def lock(_: list[str]) -> int:
-    """Write the version of every package that the extra `dev` needs, but for torch itself."""
-    here = {canonical(d.name): d for d in metadata.distributions(path=[str(SITE)])}
-    todo, seen = [("diffusion-modules", frozenset({"dev"}))], set()
+    """Write the versions of all packages in `.venv`, but for torch and what its builds bring."""
+    command = [str(PYTHON), "-m", "pip", "freeze", "--all", "--exclude-editable"]
+    frozen = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    others = re.compile(r"(torch|triton|nvidia-\S+|cuda-\S+|pip)(==| @).*")
+    lines = [line for line in frozen.splitlines() if not others.fullmatch(line)]
+    LOCK.write_text("\n".join(["# Made by `python3 dev.py lock`; torch is left out.", *lines, ""]))
+    print(f"{LOCK}: {len(lines)} packages")
+    return 0
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except OSError as error:
+        sys.exit(f"dev.py: {error}")
+    except KeyboardInterrupt:
+        sys.exit("\ndev.py: interrupted; the next start repairs what is half done.")

@@ -17,8 +17,9 @@ from .errors import InputError, suggest
 from .noise.stepwise import Stepwise
 from .sampler import Ancestral
 from .time import Discrete
+from .train.average import Average
 from .train.optimizer import AdamW
-from .train.run import Run, averaged
+from .train.run import Run
 from .tree import State
 
 
@@ -66,11 +67,12 @@ class Model(Generic[D]):
         self.device = torch.device(device)
         self.run = Run()
         fit.kinds(self)
+        fit.losses(self)
         self.parts = _parts(net, data).to(self.device)
         self.shape, self.state_dtype = fit.state(self, shape, state_dtype)
         self.process: Any = self.bind(soft=True)
         fit.check(self)
-        self.average: Any = None if ema is None else averaged(self.parts, ema)
+        self.average: Any = None if ema is None else Average(self.parts, ema)
 
     # Training
 

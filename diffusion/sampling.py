@@ -119,9 +119,12 @@ def _id(model: Model[Any], name: Any) -> int:
 def network(model: Model[Any], net: nn.Module, noise: Any) -> Predict:
     """`predict(z, y, t) -> hat` in evaluation mode; log-probabilities for nets that end in p."""
     probabilities = getattr(model.noise, "parameter", None) == "p"
+    apart = hasattr(model.time, "parts")
 
     def predict(z: State, y: State, t: Any) -> State:
         size, device = tree.size(z), model.device
+        if apart and not isinstance(t, dict):
+            t = dict.fromkeys(z, t)
         rows = tree.map(lambda one: one if isinstance(one, Tensor) else _row(one, size, device), t)
         with evaluating(net):
             hat = net(noise.inputs(z, t), y, rows)

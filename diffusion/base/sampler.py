@@ -12,7 +12,6 @@ from ..tree import State
 from .noise import Noise
 
 if TYPE_CHECKING:
-
     from ..batch import Batch
 
 

@@ -18,7 +18,7 @@ from .output import output, softmax
 if TYPE_CHECKING:
     from ..model import Model
 
-__all__ = ["MODULES", "check", "differences", "doubts", "kinds", "precision", "state"]
+__all__ = ["MODULES", "check", "differences", "doubts", "kinds", "losses", "precision", "state"]
 
 
 def check(model: Model[Any]) -> None:

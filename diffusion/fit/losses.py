@@ -25,13 +25,13 @@ def losses(model: Model[Any]) -> None:
                 f"loss.Joint({{{', '.join(f'{key!r}: ...' for key in noise.parts)}}})."
             )
         gaussian, redraw = isinstance(noise, Gaussian), isinstance(noise, Redraw)
-        if isinstance(term, Simple) and gaussian and term.index == 0:
-            if term.parameter not in (None, noise.parameter):
-                raise MismatchError(
-                    f"loss and noise: {term!r} compares hat[0] with {term.parameter}, but the "
-                    f"network predicts {noise.parameter} ({noise!r}). Use "
-                    f"Gaussian(parameter={term.parameter!r}), or Simple() to follow the noise."
-                )
+        first = isinstance(term, Simple) and gaussian and term.index == 0
+        if first and term.parameter not in (None, noise.parameter):
+            raise MismatchError(
+                f"loss and noise: {term!r} compares hat[0] with {term.parameter}, but the "
+                f"network predicts {noise.parameter} ({noise!r}). Use "
+                f"Gaussian(parameter={term.parameter!r}), or Simple() to follow the noise."
+            )
         if isinstance(term, (Simple, Rounding)) and redraw:
             raise MismatchError(
                 f"loss and noise: {type(term).__name__} is for Gaussian noise; {noise!r} needs "
@@ -52,7 +52,7 @@ def losses(model: Model[Any]) -> None:
         if needs_table and not isinstance(noise, Bridge):
             raise MismatchError(
                 f"loss and noise: {term!r} needs the signal and sigma of the process, which "
-                f"{type(noise).__name__} (not a Bridge) does not tell. Use Simple('x' or 'epsilon')."
+                f"{type(noise).__name__} (not a Bridge) hides. Use Simple('x' or 'epsilon')."
             )
 
 

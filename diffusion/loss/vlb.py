@@ -28,14 +28,15 @@ class VLB(Sampled[Distribution]):
     """
 
     def each(self, batch: Batch[Distribution]) -> Tensor:
-        steps = batch.noise.clock.steps if hasattr(batch.noise, "clock") else batch.noise.steps
+        steps: int = batch.noise.clock.steps if hasattr(batch.noise, "clock") else batch.noise.steps
         hat = self._halted(batch)
         p = batch.p if hat is batch.hat else batch.noise.approximate(batch.z, batch.t, hat)
         first = batch.t <= 1 if not batch.t.is_floating_point() else batch.t <= 1 / steps
         dkl: Any = batch.q.dkl(p)
         decoder = reconstruction(batch.noise, batch.data, batch.w, batch.x, batch.z, batch.t, hat)
         nats: Tensor = torch.where(first, decoder, tree.total(dkl))
-        return nats * (steps / (math.log(2) * batch.w[0].numel()))
+        each: Tensor = nats * (steps / (math.log(2) * batch.w[0].numel()))
+        return each
 
     def _halted(self, batch: Batch[Distribution]) -> Tensor:
         learned = getattr(batch.noise, "variance", "fixed") != "fixed"

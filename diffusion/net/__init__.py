@@ -1,1 +1,8 @@
-""""""
+"""Networks: an MLP for vectors, a U-Net for grids, a transformer for tokens and patches."""
+
+from .chain import Chain
+from .mlp import MLP
+from .transformer import Transformer
+from .unet import UNet
+
+__all__ = ["MLP", "Chain", "Transformer", "UNet"]

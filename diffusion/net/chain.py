@@ -1,25 +1,56 @@
-"""Networks joined by `|`."""
+"""`net | module | module`: a network whose output passes through further modules."""
 
-from typing import Any
+from operator import attrgetter
 
 from torch import Tensor, nn
 
 from ..base import Net
+from ..component import Component
+from ..errors import require
 
 
 class Chain(Net):
-    """`net | module | module`: a net, then modules on its output."""
+    """A network followed by modules that take its output `hat` alone.
+
+    Chains are flat: `Chain(net, a) | b` is `Chain(net, a, b)`.
+
+    Args:
+        net: the network, called with `(x, y, t)`. It stays at `.net`.
+        modules: called one after the other with `hat` `[p, b, ...]`. They stay at `.after`.
+    """
 
     def __init__(self, net: Net, *modules: nn.Module) -> None:
-        inner, before = (net.net, tuple(net.after)) if isinstance(net, Chain) else (net, ())
-        self.net = inner
-        self.after = nn.Sequential(*before, *modules)
+        require(isinstance(net, Net), "Chain.net", "a Net", type(net).__name__)
+        for module in modules:
+            fits = isinstance(module, nn.Module) and not isinstance(module, Net)
+            expected = "an nn.Module that takes hat alone"
+            fix = "A net can only come first." if isinstance(module, Net) else ""
+            require(fits, "net | module", expected, type(module).__name__, fix)
+        inner = tuple(net.after) if isinstance(net, Chain) else ()
+        self.net = net.net if isinstance(net, Chain) else net
+        self.after = nn.ModuleList((*inner, *modules))
 
-    def __getattr__(self, name: str) -> Any:
-        if name in ("labels", "outputs", "condition"):
-            return getattr(super().__getattr__("net"), name)
-        return super().__getattr__(name)
+    @property
+    def labels(self) -> int:
+        """The network's number of classes."""
+        return int(attrgetter("labels")(self.net))
 
-    def forward(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
-        result: Tensor = self.after(self.net(x, y, t))
-        return result
+    @property
+    def outputs(self) -> int:
+        """The network's number of predicted parameters."""
+        return int(attrgetter("outputs")(self.net))
+
+    def forward(self, x: Tensor, y: Tensor | None, t: Tensor) -> Tensor:
+        hat: Tensor = self.net(x, y, t)
+        for module in self.after:
+            hat = module(hat)
+        return hat
+
+    def __or__(self, module: nn.Module) -> "Chain":
+        return Chain(self.net, *self.after, module)
+
+    def __repr__(self) -> str:
+        return " | ".join(
+            Component.__repr__(module) if isinstance(module, Component) else repr(module)
+            for module in (self.net, *self.after)
+        )

@@ -65,8 +65,8 @@ class Gaussian(Bridge[Normal]):
         clock = Clock(schedule, self.path, soft)
         if self.parameter in ("epsilon", "score") and clock(clock.steps)[0] == 0:
             raise InputError(
-                f"Gaussian(parameter={self.parameter!r}) on {schedule!r}: signal is 0 at t = T; there "
-                "x can't be recovered from the noise. Use parameter='x', 'v' or 'velocity'."
+                f"Gaussian(parameter={self.parameter!r}) on {schedule!r}: signal is 0 at t = T, so "
+                "x can't be told from the noise. Use parameter='x', 'v' or 'velocity'."
             )
         if self.parameter == "F" and clock(clock.steps)[0] == 0:
             raise InputError(f"Gaussian(parameter='F') on {schedule!r}: sigma/signal is infinite.")

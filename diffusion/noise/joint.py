@@ -43,6 +43,12 @@ class Joint(Bridge[Product]):
 
     def bind(self, schedule: Schedule, soft: bool = False, like: State = None) -> Self:
         own = self.schedules or {}
+        if like is not None and (not isinstance(like, dict) or set(like) != set(self.parts)):
+            found = list(like) if isinstance(like, dict) else "a single tensor"
+            raise InputError(
+                f"noise.Joint: has parts {list(self.parts)}, the data encode to {found}. Use "
+                "data.Joint with the same names."
+            )
         parts = {
             key: part.bind(own.get(key, schedule), soft, None if like is None else like[key])
             for key, part in self.parts.items()

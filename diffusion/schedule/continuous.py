@@ -8,9 +8,9 @@ from ..errors import require
 
 
 class Sigmoid(Schedule):
-    r"""$\bar\alpha(u) = \frac{s(end) - s(start + u(end-start))}{s(end)-s(start)}$, s(v) logistic of v/tau.
+    r"""$\bar\alpha(u) = \frac{s(end) - s(start + u(end-start))}{s(end)-s(start)}$.
 
-    Jabri et al. 2022, algorithm 1. Args: start, end, tau.
+    Jabri et al. 2022, algorithm 1, with s(v) the logistic function of v/tau.
     """
 
     start: float = -3.0

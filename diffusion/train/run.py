@@ -1,11 +1,8 @@
 """What training accumulates beside the weights: where it is, and what it has seen."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
 
 
 @dataclass
@@ -36,18 +33,3 @@ class Run:
         self.history.append(means)
         self.sums, self.count = {}, 0
         return means["loss"]
-
-
-def averaged(parts: nn.Module, decay: float) -> Any:
-    """An exponential moving average of all weights, on torch's own averaging.
-
-    The decay rises as (1 + n)/(10 + n) until it reaches `decay`.
-    """
-
-    @torch.no_grad()
-    def blend(mean: Any, now: Any, count: Tensor | int) -> None:
-        n = int(count)
-        torch._foreach_lerp_(mean, now, 1 - min(decay, (1 + n) / (10 + n)))
-
-    average = AveragedModel(parts, multi_avg_fn=blend)
-    return average.eval().requires_grad_(False)
