@@ -43,11 +43,11 @@ TORCH = "torch==2.13.0"
 ENVIRON = {**os.environ, "PATH": f"{PYTHON.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
 HINTS = {
     "ensurepip": "This Python lacks its venv module (Debian, Ubuntu: apt install python3-venv).",
-    "for torch": "Name a PyTorch that exists for this machine in DIFFUSION_TORCH.",
     "No space left": "The disk is full: .venv takes about 2 GB, with CUDA about 8 GB.",
     "onnection": "The package index can't be reached: see network, proxy, `pip config list`.",
+    "for torch": "Name a PyTorch that exists for this machine in DIFFUSION_TORCH.",
     "conflict": "Compare pyproject.toml, requirements/dev.lock and DIFFUSION_TORCH.",
-}
+}  # by a word of pip's message; the first that fits
 
 
 def main(arguments: list[str]) -> int:
@@ -182,7 +182,7 @@ def step(title: str, command: list[str]) -> None:
     if status:
         text = "\n".join(tail).strip()
         hints = [hint for sign, hint in HINTS.items() if sign in text]
-        advice = " ".join(hints) or "The lines above say why."
+        advice = [*hints, "The lines above say why."][0]
         sys.exit(
             f"\n{text}\n\ndev.py: {shlex.join(command)} failed. {advice} Then run dev.py again."
         )

@@ -63,7 +63,8 @@ def test_what_cannot_come_back_is_an_error_when_bound(name, schedule):
 @pytest.mark.parametrize("name", ROWS)
 def test_host_numbers_and_tensors_solve_alike(name):
     noise = Gaussian(parameter=name).bind(Linear(20, 0.999, 0.7))
-    rows = torch.stack([v.expand(20) for v in map(torch.as_tensor, noise.solve(torch.arange(1, 21)))])
+    solved = noise.solve(torch.arange(1, 21))
+    rows = torch.stack([torch.as_tensor(v).expand(20) for v in solved])
     for t in range(1, 21):
         assert tuple(noise.solve(t)) == pytest.approx(rows[:, t - 1].tolist(), rel=1e-12)
 

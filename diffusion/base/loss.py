@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, Generic, Self
+from typing import TYPE_CHECKING, Any, Generic, Self, overload
 
 from torch import Tensor
 
 from ..component import Component
 from ..errors import InputError
-from .distribution import D, D_contra
+from .distribution import D, D_contra, Distribution
 
 if TYPE_CHECKING:
     from ..batch import Batch
@@ -43,7 +43,11 @@ class Loss(Component, Generic[D_contra]):
     def __neg__(self) -> Product[D_contra]:
         return self * -1.0
 
-    def __add__(self: Loss[D], other: Loss[D]) -> Sum[D]:
+    @overload
+    def __add__(self, other: Loss[D_contra]) -> Sum[D_contra]: ...
+    @overload
+    def __add__(self: Loss[Distribution], other: Loss[D]) -> Sum[D]: ...
+    def __add__(self, other: Loss[Any]) -> Sum[Any]:
         from ..loss.algebra import Sum
 
         return Sum((self, other))
@@ -53,5 +57,9 @@ class Loss(Component, Generic[D_contra]):
             raise InputError(f"{zero!r} + {self!r}: losses add to losses, not to numbers.")
         return self
 
-    def __sub__(self: Loss[D], other: Loss[D]) -> Sum[D]:
+    @overload
+    def __sub__(self, other: Loss[D_contra]) -> Sum[D_contra]: ...
+    @overload
+    def __sub__(self: Loss[Distribution], other: Loss[D]) -> Sum[D]: ...
+    def __sub__(self, other: Loss[Any]) -> Sum[Any]:
         return self + -other

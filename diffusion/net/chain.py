@@ -10,7 +10,7 @@ from ..errors import require
 
 
 class Chain(Net):
-    """A network followed by modules that take its output `hat` alone.
+    """A network, then modules that take its output `hat` alone.
 
     Chains are flat: `Chain(net, a) | b` is `Chain(net, a, b)`.
 
@@ -23,12 +23,12 @@ class Chain(Net):
         require(isinstance(net, Net), "Chain.net", "a Net", type(net).__name__)
         for module in modules:
             fits = isinstance(module, nn.Module) and not isinstance(module, Net)
-            expected = "an nn.Module that takes hat alone"
-            fix = "A net can only come first." if isinstance(module, Net) else ""
-            require(fits, "net | module", expected, type(module).__name__, fix)
+            fix = "Only the first module can be a Net." if isinstance(module, Net) else ""
+            wanted = "an nn.Module that takes hat alone"
+            require(fits, "net | module", wanted, type(module).__name__, fix)
         inner = tuple(net.after) if isinstance(net, Chain) else ()
         self.net = net.net if isinstance(net, Chain) else net
-        self.after = nn.ModuleList((*inner, *modules))
+        self.after = nn.Sequential(*inner, *modules)
 
     @property
     def labels(self) -> int:
@@ -36,21 +36,22 @@ class Chain(Net):
         return int(attrgetter("labels")(self.net))
 
     @property
+    def condition(self) -> int:
+        """The size of the network's floating conditions."""
+        return int(attrgetter("condition")(self.net))
+
+    @property
     def outputs(self) -> int:
         """The network's number of predicted parameters."""
         return int(attrgetter("outputs")(self.net))
 
     def forward(self, x: Tensor, y: Tensor | None, t: Tensor) -> Tensor:
-        hat: Tensor = self.net(x, y, t)
-        for module in self.after:
-            hat = module(hat)
+        hat: Tensor = self.after(self.net(x, y, t))
         return hat
 
     def __or__(self, module: nn.Module) -> "Chain":
         return Chain(self.net, *self.after, module)
 
     def __repr__(self) -> str:
-        return " | ".join(
-            Component.__repr__(module) if isinstance(module, Component) else repr(module)
-            for module in (self.net, *self.after)
-        )
+        parts = (self.net, *self.after)
+        return " | ".join(Component.__repr__(m) if isinstance(m, Net) else repr(m) for m in parts)

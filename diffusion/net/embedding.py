@@ -1,6 +1,6 @@
-r"""Time and condition as one vector for each sample, which every net modulates itself with.
+r"""Time and condition as one vector for each sample, by which every net modulates itself.
 
-    features(t)_i = cos(t·w_i), sin(t·w_i),    w_i = 10000^(-i/n), i = 0..n-1
+    features(t) = cos(t·w_i), sin(t·w_i),    w_i = 10000^(-i/n), i = 0..n-1
 
 Vaswani et al. 2017, section 3.5; for diffusion times Ho et al. 2020, appendix B.
 """
@@ -17,7 +17,7 @@ SCALE = 1000
 
 
 def features(t: Tensor, width: int) -> Tensor:
-    """Sinusoidal features `[b, width]` in float32, of times `[b]`; `width` is even."""
+    """Sinusoidal features `[b, width]` in float32 of times `[b]`; `width` is even."""
     position = t.float() * SCALE if t.is_floating_point() else t.float()
     index = torch.arange(width // 2, dtype=torch.float32, device=t.device)
     angle = position.unsqueeze(-1) * torch.exp(index * (-2 * math.log(10000) / width))
@@ -28,60 +28,53 @@ class Condition(nn.Module):
     """The sum of a time embedding and a condition embedding.
 
     Args:
-        net: the name errors give. width: of the vector.
+        net: the name that errors give. width: of the vector.
         labels: classes 1..labels; id 0 is the null condition, with a learned row of its own.
-        condition: size of floating conditions `[b, condition]`; the null condition is zeros.
+        condition: size of floating conditions `[b, condition]`; their null condition is zeros.
     """
 
     def __init__(self, net: str, width: int, labels: int, condition: int) -> None:
         super().__init__()
         self.name, self.labels, self.condition = net, labels, condition
         self.features = width + width % 2
-        self.time = nn.Sequential(
-            nn.Linear(self.features, width), nn.SiLU(), nn.Linear(width, width)
-        )
+        self.enter = nn.Linear(self.features, width)
+        self.exit = nn.Linear(width, width)
         self.label = nn.Embedding(labels + 1, width) if labels else None
         self.vector = nn.Linear(condition, width) if condition else None
 
     def forward(self, y: Tensor | None, t: Tensor, batch: int) -> Tensor:
         """`[b, width]`, or `[1, width]` where one row serves the whole batch."""
         self._check(y, t, batch)
-        first = self.time[0]
-        assert isinstance(first, nn.Linear)
-        embedded: Tensor = self.time(features(t, self.features).to(first.weight.dtype))
+        hidden = self.enter(features(t, self.features).to(self.enter.weight.dtype))
+        time: Tensor = self.exit(nn.functional.silu(hidden))
         row = self._row(y)
-        return embedded if row is None else embedded + row
+        return time if row is None else time + row
 
     def _row(self, y: Tensor | None) -> Tensor | None:
-        if y is None:
-            if self.label is not None:
-                return self.label.weight[:1]
-            return None if self.vector is None else self.vector.bias
-        if self.vector is not None and y.is_floating_point():
+        if self.vector is not None and y is not None and y.is_floating_point():
             vector: Tensor = self.vector(y)
             return vector
-        return None if self.label is None else self.label(y.long())
+        if self.label is not None:
+            row: Tensor = self.label.weight[:1] if y is None else self.label(y.long())
+            return row
+        return None if self.vector is None else self.vector.bias
 
     def _check(self, y: Tensor | None, t: Tensor, batch: int) -> None:
-        single = t.dim() == 1 and t.shape[0] in (1, batch)
-        require(single, self.name, "times t of shape [b]", f"{_shape(t)} for b = {batch}")
+        rows = (1, batch)
+        fits = t.dim() == 1 and t.shape[0] in rows
+        require(fits, self.name, "times t of shape [b], as x has", list(t.shape))
         if y is None:
             return
-        require(isinstance(y, Tensor), self.name, "a tensor of conditions y", type(y).__name__)
+        require(isinstance(y, Tensor), self.name, f"{self._wanted()} or None", type(y).__name__)
         if y.is_floating_point():
-            fits = y.dim() == 2 and y.shape[1] == self.condition and y.shape[0] in (1, batch)
-            fix = "" if self.condition else "Make the net with condition=d for vectors [b, d]."
-            require(fits, self.name, self._expected(), f"floats of shape {_shape(y)}", fix)
-        elif self.labels or self.condition:
-            fits = self.labels > 0 and y.dim() == 1 and y.shape[0] in (1, batch)
-            fix = "" if self.labels else "Make the net with labels=k for classes 1..k."
-            require(fits, self.name, self._expected(), f"integers of shape {_shape(y)}", fix)
+            fits = y.dim() == 2 and y.shape[0] in rows and y.shape[1] == self.condition > 0
+            fix = "" if self.condition else "Vectors [b, d] need a net made with condition=d."
+            require(fits, self.name, self._wanted(), f"{y.dtype} {list(y.shape)}", fix)
+        elif self.labels:
+            fits = y.dim() == 1 and y.shape[0] in rows
+            require(fits, self.name, self._wanted(), f"{y.dtype} {list(y.shape)}")
 
-    def _expected(self) -> str:
+    def _wanted(self) -> str:
         ids = f"integer labels y [b] in 0..{self.labels}" if self.labels else ""
         vectors = f"floating conditions y [b, {self.condition}]" if self.condition else ""
         return " or ".join(filter(None, (ids, vectors))) or "no condition y"
-
-
-def _shape(value: Tensor) -> list[int]:
-    return list(value.shape)

@@ -33,7 +33,8 @@ def along(path: str, signal: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
 
 def halfway(path: str, signal: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
     """The scales half a step from the data: the root of kappa."""
-    kappa, power = share(signal, sigma).sqrt(), (signal**2 + sigma**2).sqrt()
+    kappa = share(signal, sigma).clamp_min(1e-8).sqrt()  # pure noise has no root nearer the data
+    power = (signal**2 + sigma**2).sqrt()
     return along(path, (kappa * power).sqrt(), ((1 - kappa) * power).sqrt())
 
 
@@ -100,11 +101,13 @@ class Clock:
         return signal, sigma
 
     def before(self, t: Any) -> Any:
-        """One step earlier."""
+        """One step earlier; at continuous times not past the data, if soft not nearer than t/2."""
         if isinstance(t, int) or (isinstance(t, Tensor) and not t.is_floating_point()):
             return t - 1
-        earlier = t - 1 / self.steps
-        return max(earlier, 0.0) if isinstance(t, float) else earlier.clamp_min(0)
+        earlier, half = t - 1 / self.steps, 0.5 / self.steps if self.soft else 0.0
+        if isinstance(t, float):
+            return max(earlier, min(t / 2, half))
+        return torch.maximum(earlier, (t / 2).clamp_max(half))
 
     def _once(self, u: float) -> tuple[float, float]:
         if u == 0.0:
@@ -114,14 +117,7 @@ class Clock:
 
     def _continuous(self, u: Tensor) -> tuple[Tensor, Tensor]:
         pair = self.inner.scales(u) if self._bar is None else between(self._bar, u)
-        signal, sigma = along(self.path, *pair)
-        if not self.soft:
-            return signal, sigma
-        # The first interval too starts half a step from the data, or s = 0 would be noisier than t.
-        part = (u * self.steps).clamp_max(1)
-        first, last = self._host[:2]
-        blend = [a ** (1 - part) * b**part for a, b in zip(first, last, strict=True)]
-        return torch.where(part < 1, blend[0], signal), torch.where(part < 1, blend[1], sigma)
+        return along(self.path, *pair)
 
     def _u(self, t: Tensor) -> Tensor:
         return t.double() if t.is_floating_point() else t.double() / self.steps

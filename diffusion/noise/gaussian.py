@@ -161,16 +161,27 @@ class Gaussian(Bridge[Normal]):
         return signal_s - on_z * signal, on_z, variance**0.5
 
     def _learned(self, z: Tensor, t: Any, target: tuple[Any, Any], hat: Tensor) -> Tensor | float:
-        (signal, sigma), (signal_s, sigma_s) = self.clock(t), target
+        sigma_s = target[1]
         if isinstance(sigma_s, float) and sigma_s == 0.0:
             return 0.0
+        deviation = self._blended(z, self.clock(t), target, hat)
+        if not isinstance(sigma_s, Tensor):
+            return deviation
+        return torch.where(fit(sigma_s, z) > 0, deviation, 0.0)  # t = 0 is the data
+
+    def _blended(
+        self, z: Tensor, source: tuple[Any, Any], target: tuple[Any, Any], hat: Tensor
+    ) -> Tensor:
         if self.variance == "learned":
             return (0.5 * hat[1]).exp()
+        (signal, sigma), (signal_s, sigma_s) = source, target
         lost = 1 - (signal * sigma_s / (signal_s * sigma)) ** 2
         power = (signal_s**2 + sigma_s**2) / (signal**2 + sigma**2)
-        low = fit(sigma_s**2 * lost, z)
-        high = fit(sigma**2 * lost * power, z)
-        low, high = (torch.as_tensor(v, dtype=z.dtype, device=z.device).log() for v in (low, high))
+        tiny = torch.finfo(z.dtype).tiny  # a step to the data, which the caller replaces
+        low, high = (
+            torch.as_tensor(fit(v, z), dtype=z.dtype, device=z.device).clamp_min(tiny).log()
+            for v in (sigma_s**2 * lost, sigma**2 * lost * power)
+        )
         blend = (hat[1] + 1) / 2
         return (0.5 * (blend * high + (1 - blend) * low)).exp().to(z.dtype)
 

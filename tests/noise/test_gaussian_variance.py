@@ -115,17 +115,17 @@ def test_soft_likelihoods_and_gradients_are_finite_at_the_first_step(
         hat = torch.randn(2, 5, requires_grad=True)
         q, p = noise.posterior(x, z, t), noise.approximate(z, t, hat)
         assert (torch.as_tensor(q.sigma) > 0).all()
-        for nats in (q.dkl(p), p.nll(x), noise.decoder(z, t, hat).nll(x)):
+        dkl, decoder = q.dkl(p), noise.decoder(z, t, hat).nll(x)
+        # The bound evaluates both everywhere and picks: no gradient of the other may be NaN.
+        for nats in (dkl, p.nll(x), torch.where(t <= 1, decoder, dkl)):
             assert nats.isfinite().all()
             (gradient,) = torch.autograd.grad(nats.sum(), hat, retain_graph=True)
             assert gradient.isfinite().all()
 
 
 @pytest.mark.parametrize("variance", ["fixed", "range"])
-def test_soft_likelihoods_are_finite_at_continuous_times_below_one_step(
-    schedule, path, variance
-):
-    """There x_s, half a step from the data, must still be less noisy than x_t."""
+def test_soft_likelihoods_are_finite_at_continuous_times_below_one_step(schedule, path, variance):
+    """There x_s must still be less noisy than x_t, and not the data themselves."""
     noise = bind(schedule, path, True, variance=variance)
     if noise is None:
         return
@@ -134,8 +134,12 @@ def test_soft_likelihoods_are_finite_at_continuous_times_below_one_step(
     q, p = noise.posterior(x, z, t), noise.approximate(z, t, torch.zeros(2, 6).double())
     assert (q.sigma > 0).all()
     assert q.dkl(p).isfinite().all()
-    signal, sigma = noise.clock(torch.linspace(0, 0.1, 200, dtype=torch.float64))
-    assert ((sigma / signal).diff() > 0).all()
+    for u, s in zip(t.tolist(), noise.before(t).tolist(), strict=True):
+        assert noise.before(u) == s
+        assert 0 < s < u
+    hard = bind(schedule, path)
+    assert torch.equal(torch.stack(hard.clock(t)), torch.stack(noise.clock(t)))
+    assert hard.before(0.01) == 0.0
 
 
 def test_the_divergence_of_a_step_is_the_weighted_error_of_the_mean():

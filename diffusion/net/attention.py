@@ -1,0 +1,48 @@
+"""Multi-head self-attention. Vaswani et al. 2017, section 3.2.2."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .layers import GroupNorm, ZeroLinear, divisor
+from .rotary import Tables, rotate
+
+
+class Attention(nn.Module):
+    """Every position looks at every other: `[b, positions, width] -> [b, positions, width]`.
+
+    Args:
+        width: of a position, a multiple of `heads`.
+        out: the kind of the last layer; `ZeroLinear` makes a residual branch start at zero.
+    """
+
+    def __init__(self, width: int, heads: int, out: type[nn.Linear] = nn.Linear) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = out(width, width)
+
+    def forward(self, x: Tensor, turn: Tables | None = None) -> Tensor:
+        qkv = self.qkv(x).unflatten(-1, (3, self.heads, -1))
+        q, k, v = qkv.unbind(2)
+        if turn is not None:
+            q, k = rotate(qkv[:, :, :2], turn).unbind(2)
+        heads = F.scaled_dot_product_attention(*(w.transpose(1, 2) for w in (q, k, v)))
+        result: Tensor = self.out(heads.transpose(1, 2).flatten(2))
+        return result
+
+
+class GridAttention(nn.Module):
+    """A residual branch of attention between the points of a grid `[b, width, ...]`.
+
+    Args:
+        heads: heads wanted; the largest divisor of `width` up to it is taken.
+    """
+
+    def __init__(self, width: int, heads: int, groups: int) -> None:
+        super().__init__()
+        self.norm = GroupNorm(width, groups)
+        self.attention = Attention(width, divisor(width, heads), ZeroLinear)
+
+    def forward(self, x: Tensor) -> Tensor:
+        points = self.norm(x).flatten(2).transpose(1, 2)
+        return x + self.attention(points).transpose(1, 2).reshape(x.shape)

@@ -1,0 +1,19 @@
+"""Checks of constructor arguments that every net has."""
+
+from ..errors import require
+
+
+def positive(net: str, **sizes: int) -> None:
+    """Raise `InputError` unless every size is an integer of at least 1."""
+    for name, value in sizes.items():
+        fits = isinstance(value, int) and value >= 1
+        require(fits, f"{net}.{name}", "an integer of at least 1", repr(value))
+
+
+def common(net: str, labels: int, condition: int, dropout: float = 0.0) -> None:
+    """Raise `InputError` for conditions or a dropout that make no sense."""
+    fits = isinstance(labels, int) and labels >= 0
+    require(fits, f"{net}.labels", "a number of classes, or 0 for none", repr(labels))
+    fits = isinstance(condition, int) and condition >= 0
+    require(fits, f"{net}.condition", "the size d of vectors y [b, d], or 0", repr(condition))
+    require(0 <= dropout < 1, f"{net}.dropout", "a probability in [0, 1)", repr(dropout))

@@ -1,0 +1,126 @@
+"""A U-Net for grids of one, two or three dimensions.
+
+Ronneberger et al. 2015, with the residual blocks of Dhariwal & Nichol 2021, section 3. What the
+encoder passes to the decoder is added, not concatenated: on two data sets the same loss after the
+same number of steps, each a tenth to a quarter cheaper.
+"""
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..base import Net
+from ..errors import require
+from .embedding import Condition
+from .layers import CONV, ZERO_CONV, GroupNorm, ZeroLinear
+from .residual import Residual
+from .sizes import common, positive
+
+AXES = ("length", "height, width", "depth, height, width")
+
+
+class UNet(Net):
+    """Grids `[b, c, ...]` of any size to `[parameters, b, c, ...]`; the output starts at zero.
+
+    Each level but the last halves the grid, rounding up. The last has `2·blocks` residual blocks,
+    every other one `blocks` on the way down and on the way up.
+
+    Args:
+        channels: of the data, then the width of each level, e.g. `(1, 32, 64, 64)`.
+        labels: classes 1..labels of integer conditions `y` `[b]`; 0 is the null condition.
+        parameters: predicted parameters, the first axis of the output.
+        hidden: size of the embedding of time and condition.
+        heads, groups: of attention and group norm; where they do not divide a level's width, the
+            largest divisor below them is taken.
+        attention: levels with self-attention, 0 the first, -1 the last.
+        blocks: residual blocks at each level.
+        dimensions: 1, 2 or 3, of the grid.
+        condition: size of floating conditions `y` `[b, condition]`; 0 is none.
+        dropout: probability, in the residual blocks.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[int],
+        labels: int = 0,
+        parameters: int = 1,
+        hidden: int = 256,
+        heads: int = 8,
+        groups: int = 16,
+        attention: Sequence[int] = (-1,),
+        blocks: int = 1,
+        dimensions: int = 2,
+        condition: int = 0,
+        dropout: float = 0.0,
+    ) -> None:
+        _check(channels, attention, dimensions)
+        common("UNet", labels, condition, dropout)
+        sizes = {"parameters": parameters, "hidden": hidden, "heads": heads}
+        positive("UNet", **sizes, groups=groups, blocks=blocks)
+        self.channels, self.dimensions = tuple(channels), dimensions
+        self.labels, self.outputs, self.condition = labels, parameters, condition
+        data, *widths = channels
+        last = len(widths) - 1
+        focus = {level % len(widths) for level in attention}
+        conv = CONV[dimensions - 1]
+
+        def stage(level: int, count: int) -> nn.ModuleList:
+            width, looking = widths[level], level in focus
+            # At the end of the last level the way up follows, which needs no more attention.
+            attentive = [looking and (level != last or i < count - 1) for i in range(count)]
+            return nn.ModuleList(
+                Residual(width, groups, heads if look else 0, dropout, dimensions)
+                for look in attentive
+            )
+
+        self.embed = Condition("UNet", hidden, labels, condition)
+        self.enter = conv(data, widths[0], 3, padding=1)
+        self.encoder = nn.ModuleList(stage(i, blocks) for i in range(last))
+        self.down = nn.ModuleList(
+            conv(widths[i], widths[i + 1], 3, stride=2, padding=1) for i in range(last)
+        )
+        self.bottom = stage(last, 2 * blocks)
+        self.up = nn.ModuleList(conv(widths[i + 1], widths[i], 1) for i in reversed(range(last)))
+        self.decoder = nn.ModuleList(stage(i, blocks) for i in reversed(range(last)))
+        self.norm = GroupNorm(widths[0], groups)
+        self.exit = ZERO_CONV[dimensions - 1](widths[0], parameters * data, 3, padding=1)
+        self._split = [2 * b.width for b in self.modules() if isinstance(b, Residual)]
+        self.modulation = ZeroLinear(hidden, sum(self._split))
+
+    def forward(self, x: Tensor, y: Tensor | None, t: Tensor) -> Tensor:
+        self._fits(x)
+        modulation = self.modulation(F.silu(self.embed(y, t, x.shape[0])))
+        parts = iter(modulation.split(self._split, -1))
+        h, kept = self.enter(x), []
+        for stage, down in zip(self.encoder, self.down, strict=True):
+            for block in stage:
+                h = block(h, next(parts))
+                kept.append(h)
+            h = down(h)
+        for block in self.bottom:
+            h = block(h, next(parts))
+        for stage, up in zip(self.decoder, self.up, strict=True):
+            h = F.interpolate(up(h), size=kept[-1].shape[2:], mode="nearest")
+            for block in stage:
+                h = block(h + kept.pop(), next(parts))
+        hat: Tensor = self.exit(F.silu(self.norm(h))).unflatten(1, (self.outputs, -1))
+        return hat.movedim(1, 0)
+
+    def _fits(self, x: Tensor) -> None:
+        axes = AXES[self.dimensions - 1]
+        fits = x.dim() == self.dimensions + 2 and x.shape[1] == self.channels[0]
+        wanted = f"floating x [b, {self.channels[0]}, {axes}]"
+        require(fits and x.is_floating_point(), "UNet", wanted, f"{x.dtype} {list(x.shape)}")
+
+
+def _check(channels: Sequence[int], attention: Sequence[int], dimensions: int) -> None:
+    require(dimensions in (1, 2, 3), "UNet.dimensions", "1, 2 or 3", repr(dimensions))
+    listed = isinstance(channels, (tuple, list)) and len(channels) >= 2
+    fits = listed and all(isinstance(c, int) and c >= 1 for c in channels)
+    wanted = "the data's channels, then a width for each level, such as (1, 64, 128)"
+    require(fits, "UNet.channels", wanted, repr(channels))
+    levels = len(channels) - 1
+    fits = isinstance(attention, (tuple, list)) and all(-levels <= a < levels for a in attention)
+    wanted = f"a sequence of levels in {-levels}..{levels - 1}"
+    require(fits, "UNet.attention", wanted, repr(attention))
