@@ -209,17 +209,16 @@ def demo(words: list[str]) -> int:
 
 def test(words: list[str]) -> int:
     """All checks, whatever the first ones say; then a table of them."""
-    colour = ["--color=yes"] if sys.stdout.isatty() else []
     quiet = {
         "ruff check": ["ruff", "check"],
         "ruff format": ["ruff", "format", "--check"],
         "mypy": ["mypy", "--strict"],
         "pyright": ["pyright", "--pythonpath", str(PYTHON)],
     }
-    with ThreadPoolExecutor(len(quiet)) as pool:
+    with ThreadPoolExecutor() as pool:
         results = list(pool.map(check, quiet, quiet.values()))
     print("== pytest", flush=True)
-    results.append(check("pytest", ["pytest", "-n", "2", *colour, *words], quiet=False))
+    results.append(check("pytest", ["pytest", "-n", "2", *words], quiet=False))
     print(f"\n{'check':12} {'result':8} seconds")
     for name, status, seconds in results:
         print(f"{name:12} {'FAILED' if status else 'passed':8} {seconds:7.1f}", flush=True)
@@ -254,7 +253,5 @@ if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         sys.exit(main(sys.argv[1:]))
-    except OSError as error:
-        sys.exit(f"dev.py: {error}")
-    except KeyboardInterrupt:
-        sys.exit("\ndev.py: interrupted; the next start repairs what is half done.")
+    except (OSError, KeyboardInterrupt) as error:
+        sys.exit(f"\ndev.py: {error or 'interrupted; the next start repairs what is half done'}.")

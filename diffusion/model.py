@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Generic, Self
+from typing import Any, Generic, Self, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from . import fit, rng, sampling, tree
 from .base import Bridge, D, Data, Guidance, Loss, Net, Noise, Sampler, Schedule, Time
 from .batch import Batch
-from .errors import InputError, suggest
+from .errors import InputError
 from .noise.stepwise import Stepwise
 from .sampler import Ancestral
+from .sampling import Options
 from .time import Discrete
 from .train.average import Average
 from .train.optimizer import AdamW
@@ -74,8 +75,6 @@ class Model(Generic[D]):
         fit.check(self)
         self.average: Any = None if ema is None else Average(self.parts, ema)
 
-    # Training
-
     def train(
         self,
         epochs: int,
@@ -105,10 +104,8 @@ class Model(Generic[D]):
 
     def new_optimizer(self) -> torch.optim.Optimizer:
         """A fresh optimiser of the trainable parameters."""
-        optimizer: torch.optim.Optimizer = self.optimizer(self.trainable())
-        return optimizer
-
-    # Sampling
+        made: torch.optim.Optimizer = self.optimizer(self.trainable())
+        return made
 
     def sample(
         self,
@@ -117,7 +114,7 @@ class Model(Generic[D]):
         steps: int | Sequence[Any] | None = None,
         *,
         trajectory: bool = False,
-        **options: Any,
+        **options: Unpack[Options],
     ) -> State:
         """Draw samples `[b, ...]`, decoded.
 
@@ -126,7 +123,7 @@ class Model(Generic[D]):
             batch: number of samples, where y does not tell.
             steps: network calls, or the descending times themselves; None is every step.
             trajectory: stack the decoded states as `[t, b, ...]` instead.
-            options: sampler, guidance, seed, given, known, mask, progress; see `stream`.
+            options: see `diffusion.sampling.Options`.
         """
         states = self.stream(y, batch, steps, **options)
         data = sampling.weights(self)[1]
@@ -141,26 +138,10 @@ class Model(Generic[D]):
         y: Any = None,
         batch: int | None = None,
         steps: int | Sequence[Any] | None = None,
-        *,
-        sampler: Sampler | None = None,
-        guidance: Guidance | None = None,
-        seed: int | None = None,
-        given: dict[str, Any] | None = None,
-        known: Any = None,
-        mask: Tensor | None = None,
-        progress: bool = False,
+        **options: Unpack[Options],
     ) -> Iterator[State]:
-        """Yield every encoded state of a sampling, starting with pure noise.
-
-        Args:
-            sampler, guidance: instead of the model's own.
-            seed: sample i depends on (seed, i) only, not on the batch; None draws a seed.
-            given: modalities of a joint model that are known, as items.
-            known, mask: items, and where (True) they are kept while the rest is sampled.
-        """
-        return sampling.stream(
-            self, y, batch, steps, sampler, guidance, seed, given, known, mask, progress
-        )
+        """Yield every encoded state of a sampling, starting with pure noise; see `sample`."""
+        return sampling.stream(self, y, batch, steps, **options)
 
     def nll(
         self,
@@ -179,28 +160,9 @@ class Model(Generic[D]):
         """
         return sampling.nll(self, w, y, steps, unit, seed, progress)
 
-    # The modules as values
-
     def replace(self, **modules: Any) -> Self:
         """A new model with some modules or settings replaced; the others are shared."""
-        own: dict[str, Any] = {
-            name: getattr(self, name) for name in (*fit.MODULES, "ema", "clip", "seed", "device")
-        }
-        for name in modules:
-            if name not in own:
-                raise InputError(
-                    f"Model.replace: no module is called {name!r}.{suggest(name, own)}"
-                )
-        other = type(self)(
-            **{**own, **modules}, shape=None if "data" in modules else self.shape,
-            state_dtype=None if "data" in modules else self.state_dtype,
-        )  # fmt: skip
-        if (
-            self.average is not None
-            and other.average is not None
-            and not {"net", "data"} & set(modules)
-        ):
-            other.average.load_state_dict(self.average.state_dict())
+        other: Self = fit.replaced(self, modules)
         return other
 
     def diff(self, other: Model[Any]) -> dict[str, tuple[Any, Any]]:
@@ -235,8 +197,6 @@ class Model(Generic[D]):
         from .folder import load
 
         return load(folder, modules, device, custom)
-
-    # What the other functions of the library use
 
     def bind(self, soft: bool = False, times: Sequence[Any] | None = None) -> Any:
         """The noise, following the schedule; for a tutorial-style noise, respaced to `times`."""

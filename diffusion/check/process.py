@@ -112,7 +112,9 @@ class Process:
         """Some times from early to late, above 1."""
         return sorted({min(2, self.top), max(2, self.top // 2), self.top})
 
-    def oracles(self, noise: Any, x: Tensor, epsilon: Any, z: Tensor, t: Tensor) -> dict[str, Tensor]:
+    def oracles(
+        self, noise: Any, x: Tensor, epsilon: Any, z: Tensor, t: Tensor
+    ) -> dict[str, Tensor]:
         """What a perfect network may answer, by what it would predict."""
         if self.setting.hat is not None:
             return {"hat": self.setting.hat(x, epsilon, z, t)}
@@ -168,7 +170,9 @@ def errors_apart(a: Tensor, b: Tensor) -> float:
     worst = 0.0
     for power in (1, 2):
         one, two = ((v.double() - centre) ** power for v in (a, b))
-        error = (one.var(0) / len(one) + two.var(0) / len(two) + 1 / len(one) ** 2 * _unit(two)).sqrt()
+        error = (
+            one.var(0) / len(one) + two.var(0) / len(two) + 1 / len(one) ** 2 * _unit(two)
+        ).sqrt()
         difference = (one.mean(0) - two.mean(0)).abs()
         worst = max(worst, float((difference / error).nan_to_num(torch.inf).max()))
     return worst

@@ -33,7 +33,9 @@ class Result:
             return line
         indent = " " * 10
         told = wrap(f"{self.promise} {self.fix}", 96, initial_indent=indent)
-        return "\n".join([line, *(part if i == 0 else indent + part for i, part in enumerate(told))])
+        return "\n".join(
+            [line, *(part if i == 0 else indent + part for i, part in enumerate(told))]
+        )
 
 
 @dataclass(frozen=True)

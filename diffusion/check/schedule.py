@@ -135,7 +135,9 @@ def alone(case: Case) -> Verdict:
         return False, f"for u {list(u.shape)}: {list(signal.shape)}, {list(sigma.shape)}"
     worst = 0.0
     for i in (0, 5, 11):
-        worst = max(worst, gap(case.schedule.scales(u[i : i + 1]), (signal[i : i + 1], sigma[i : i + 1])))
+        worst = max(
+            worst, gap(case.schedule.scales(u[i : i + 1]), (signal[i : i + 1], sigma[i : i + 1]))
+        )
     return within(worst, 1e-9, "largest difference")
 
 

@@ -14,11 +14,22 @@ from .doubts import doubts
 from .losses import losses
 from .modules import MODULES, kinds, paired, precision, state
 from .output import output, softmax
+from .replaced import replaced
 
 if TYPE_CHECKING:
     from ..model import Model
 
-__all__ = ["MODULES", "check", "differences", "doubts", "kinds", "losses", "precision", "state"]
+__all__ = [
+    "MODULES",
+    "check",
+    "differences",
+    "doubts",
+    "kinds",
+    "losses",
+    "precision",
+    "replaced",
+    "state",
+]
 
 
 def check(model: Model[Any]) -> None:

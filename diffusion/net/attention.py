@@ -22,11 +22,13 @@ class Attention(nn.Module):
         self.out = out(width, width)
 
     def forward(self, x: Tensor, turn: Tables | None = None) -> Tensor:
-        qkv = self.qkv(x).unflatten(-1, (3, self.heads, -1))
+        batch, positions, width = x.shape
+        qkv: Tensor = self.qkv(x).view(batch, positions, 3, self.heads, width // self.heads)
         q, k, v = qkv.unbind(2)
         if turn is not None:
             q, k = rotate(qkv[:, :, :2], turn).unbind(2)
-        heads = F.scaled_dot_product_attention(*(w.transpose(1, 2) for w in (q, k, v)))
+        q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
+        heads = F.scaled_dot_product_attention(q, k, v)
         result: Tensor = self.out(heads.transpose(1, 2).flatten(2))
         return result
 
@@ -44,5 +46,6 @@ class GridAttention(nn.Module):
         self.attention = Attention(width, divisor(width, heads), ZeroLinear)
 
     def forward(self, x: Tensor) -> Tensor:
-        points = self.norm(x).flatten(2).transpose(1, 2)
-        return x + self.attention(points).transpose(1, 2).reshape(x.shape)
+        points: Tensor = self.norm(x).flatten(2).transpose(1, 2)
+        seen: Tensor = self.attention(points).transpose(1, 2).reshape(x.shape)
+        return x + seen

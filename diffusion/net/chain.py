@@ -26,9 +26,9 @@ class Chain(Net):
             fix = "Only the first module can be a Net." if isinstance(module, Net) else ""
             wanted = "an nn.Module that takes hat alone"
             require(fits, "net | module", wanted, type(module).__name__, fix)
-        inner = tuple(net.after) if isinstance(net, Chain) else ()
-        self.net = net.net if isinstance(net, Chain) else net
-        self.after = nn.Sequential(*inner, *modules)
+        inner: tuple[nn.Module, ...] = tuple(net.after) if isinstance(net, Chain) else ()
+        self.net: Net = net.net if isinstance(net, Chain) else net
+        self.after: nn.Sequential = nn.Sequential(*inner, *modules)
 
     @property
     def labels(self) -> int:

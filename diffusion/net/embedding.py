@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ..errors import require
+from .sizes import expect
 
 SCALE = 1000
 """Floating times in [0, 1] are multiplied by this: they mean what the steps of T = 1000 mean."""
@@ -61,18 +61,16 @@ class Condition(nn.Module):
 
     def _check(self, y: Tensor | None, t: Tensor, batch: int) -> None:
         rows = (1, batch)
-        fits = t.dim() == 1 and t.shape[0] in rows
-        require(fits, self.name, "times t of shape [b], as x has", list(t.shape))
+        expect(t.dim() == 1 and t.shape[0] in rows, self.name, "times t [b], b as of x", t)
         if y is None:
             return
-        require(isinstance(y, Tensor), self.name, f"{self._wanted()} or None", type(y).__name__)
+        expect(isinstance(y, Tensor), self.name, f"{self._wanted()} or None", y)
         if y.is_floating_point():
             fits = y.dim() == 2 and y.shape[0] in rows and y.shape[1] == self.condition > 0
             fix = "" if self.condition else "Vectors [b, d] need a net made with condition=d."
-            require(fits, self.name, self._wanted(), f"{y.dtype} {list(y.shape)}", fix)
+            expect(fits, self.name, self._wanted(), y, fix)
         elif self.labels:
-            fits = y.dim() == 1 and y.shape[0] in rows
-            require(fits, self.name, self._wanted(), f"{y.dtype} {list(y.shape)}")
+            expect(y.dim() == 1 and y.shape[0] in rows, self.name, self._wanted(), y)
 
     def _wanted(self) -> str:
         ids = f"integer labels y [b] in 0..{self.labels}" if self.labels else ""

@@ -61,7 +61,7 @@ class GroupNorm(nn.Module):
     def forward(
         self, x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None
     ) -> Tensor:
-        """`x` is `[b, width, ...]`; a = weight + scale, b = bias + shift, each `[b or 1, width]`."""
+        """`x` `[b, width, ...]`; a = weight + scale, b = bias + shift, each `[b or 1, width]`."""
         batch, width = x.shape[:2]
         a = self.weight if scale is None else self.weight + scale
         b = self.bias if shift is None else self.bias + shift
@@ -69,7 +69,7 @@ class GroupNorm(nn.Module):
         # times faster than a norm and a multiply-add, forward and backward, on 64×32×28×28.
         flat = x.reshape(1, batch * width, *x.shape[2:])
         a, b = (v.expand(batch, width).reshape(-1) for v in (a, b))
-        return F.group_norm(flat, batch * self.groups, a, b).view(x.shape)
+        return F.group_norm(flat, batch * self.groups, a, b).reshape(x.shape)
 
 
 def divisor(width: int, most: int) -> int:

@@ -10,10 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from ..base import Net
-from ..errors import require
 from .embedding import Condition
 from .layers import ZeroLinear
-from .sizes import common, positive
+from .sizes import common, expect, positive
 
 
 class MLP(Net):
@@ -47,13 +46,13 @@ class MLP(Net):
 
     def forward(self, x: Tensor, y: Tensor | None, t: Tensor) -> Tensor:
         fits = x.dim() == 2 and x.shape[1] == self.size and x.is_floating_point()
-        require(fits, "MLP", f"floating x [b, {self.size}]", f"{x.dtype} {list(x.shape)}")
+        expect(fits, "MLP", f"floating x [b, {self.size}]", x)
         modulation = self.modulation(nn.functional.silu(self.embed(y, t, x.shape[0])))
         parts = modulation.chunk(2 * len(self.blocks), -1)
         h = self.enter(x)
         for i, block in enumerate(self.blocks):
             h = block(h, parts[2 * i], parts[2 * i + 1])
-        hat: Tensor = self.exit(h).unflatten(1, (self.outputs, self.size))
+        hat: Tensor = self.exit(h).view(x.shape[0], self.outputs, self.size)
         return hat.movedim(1, 0)
 
 

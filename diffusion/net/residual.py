@@ -1,9 +1,12 @@
-r"""The residual block of a U-Net: Dhariwal & Nichol 2021, section 3.
+r"""The parts of a U-Net: the residual block of Dhariwal & Nichol 2021, section 3,
 
     h <- h + conv(silu((w + scale)·norm(conv(silu(norm(h)))) + b + shift))
 
-The last convolution starts at zero, so that the block starts as the identity.
+and what repeats it on the way down and on the way up. The last convolution of a block starts at
+zero, so that the block starts as the identity.
 """
+
+from collections.abc import Iterable, Iterator
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -13,7 +16,7 @@ from .layers import CONV, ZERO_CONV, GroupNorm
 
 
 class Residual(nn.Module):
-    """Two modulated convolutions, then attention if there are `heads`: `[b, width, ...]` to same."""
+    """Two convolutions on `[b, width, ...]`, then attention if there are `heads`."""
 
     def __init__(
         self, width: int, groups: int, heads: int, dropout: float, dimensions: int
@@ -33,5 +36,34 @@ class Residual(nn.Module):
         h = F.silu(self.between(h, scale, shift))
         if self.dropout:
             h = F.dropout(h, self.dropout, self.training)
-        h = x + self.exit(h)
-        return h if self.attention is None else self.attention(h)
+        result: Tensor = x + self.exit(h)
+        return result if self.attention is None else self.attention(result)
+
+
+class Descent(nn.Module):
+    """Residual blocks, each of whose outputs is kept, then half the grid."""
+
+    def __init__(self, blocks: Iterable[Residual], down: nn.Module) -> None:
+        super().__init__()
+        self.blocks, self.down = nn.ModuleList(blocks), down
+
+    def forward(self, h: Tensor, modulation: Iterator[Tensor], kept: list[Tensor]) -> Tensor:
+        for block in self.blocks:
+            h = block(h, next(modulation))
+            kept.append(h)
+        result: Tensor = self.down(h)
+        return result
+
+
+class Ascent(nn.Module):
+    """Twice the grid, then residual blocks, before each of which what was kept is added."""
+
+    def __init__(self, up: nn.Module, blocks: Iterable[Residual]) -> None:
+        super().__init__()
+        self.up, self.blocks = up, nn.ModuleList(blocks)
+
+    def forward(self, h: Tensor, modulation: Iterator[Tensor], kept: list[Tensor]) -> Tensor:
+        h = F.interpolate(self.up(h), size=kept[-1].shape[2:], mode="nearest")
+        for block in self.blocks:
+            h = block(h + kept.pop(), next(modulation))
+        return h

@@ -1,4 +1,6 @@
-"""Checks of constructor arguments that every net has."""
+"""Checks that every net makes of its arguments and inputs."""
+
+from torch import Tensor
 
 from ..errors import require
 
@@ -17,3 +19,11 @@ def common(net: str, labels: int, condition: int, dropout: float = 0.0) -> None:
     fits = isinstance(condition, int) and condition >= 0
     require(fits, f"{net}.condition", "the size d of vectors y [b, d], or 0", repr(condition))
     require(0 <= dropout < 1, f"{net}.dropout", "a probability in [0, 1)", repr(dropout))
+
+
+def expect(fits: bool, net: str, wanted: str, got: object, fix: str = "") -> None:
+    """Raise `InputError` about an input of `forward` unless it `fits`."""
+    if not fits:  # described only now: formatting sizes would tie a compiled net to them
+        name = type(got).__name__
+        shown = f"{got.dtype} {list(got.shape)}" if isinstance(got, Tensor) else name
+        require(False, net, wanted, shown.removeprefix("torch."), fix)

@@ -17,7 +17,7 @@ from .attention import Attention
 from .embedding import Condition
 from .layers import ZeroLinear
 from .rotary import Tables, tables
-from .sizes import common, positive
+from .sizes import common, expect, positive
 from .tokens import Tokens
 
 
@@ -87,27 +87,27 @@ class Transformer(Net):
         return self._image(out, grid) if self.patch else self._sequence(out)
 
     def _sequence(self, out: Tensor) -> Tensor:
-        return out.unflatten(-1, (self.outputs, self.output)).movedim(-2, 0)
+        return out.view(*out.shape[:2], self.outputs, self.output).movedim(2, 0)
 
     def _image(self, out: Tensor, grid: torch.Size) -> Tensor:
-        image = F.pixel_shuffle(out.transpose(1, 2).unflatten(2, grid), self.patch or 1)
-        return image.unflatten(1, (self.outputs, self.output)).movedim(1, 0)
+        cells = out.transpose(1, 2).reshape(out.shape[0], -1, *grid)
+        image = F.pixel_shuffle(cells, self.patch or 1)
+        return image.view(out.shape[0], self.outputs, self.output, *image.shape[2:]).movedim(1, 0)
 
     def _fits(self, x: Tensor) -> None:
-        got = f"{x.dtype} {list(x.shape)}"
         if self.patch:
             side = self.patch
             fits = x.dim() == 4 and x.shape[1] == self.input and x.is_floating_point()
-            require(fits, "Transformer", f"floating x [b, {self.input}, height, width]", got)
+            expect(fits, "Transformer", f"floating x [b, {self.input}, height, width]", x)
             fits = x.shape[2] % side == 0 and x.shape[3] % side == 0
             wanted = f"a height and a width that patch={side} divides"
-            require(fits, "Transformer", wanted, got, "Pad or crop x, or change patch.")
+            expect(fits, "Transformer", wanted, x, "Pad or crop x, or change patch.")
         elif x.is_floating_point():
             fits = x.dim() == 3 and x.shape[2] == self.input
-            require(fits, "Transformer", f"vectors x [b, length, {self.input}]", got)
+            expect(fits, "Transformer", f"vectors x [b, length, {self.input}]", x)
         else:
             wanted = f"ids x [b, length] in 0..{self.input - 1}"
-            require(x.dim() == 2, "Transformer", wanted, got, "Images need patch=n and floats.")
+            expect(x.dim() == 2, "Transformer", wanted, x, "Images need patch=n and floats.")
 
 
 class _Block(nn.Module):

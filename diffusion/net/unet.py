@@ -14,8 +14,8 @@ from ..base import Net
 from ..errors import require
 from .embedding import Condition
 from .layers import CONV, ZERO_CONV, GroupNorm, ZeroLinear
-from .residual import Residual
-from .sizes import common, positive
+from .residual import Ascent, Descent, Residual
+from .sizes import common, expect, positive
 
 AXES = ("length", "height, width", "depth, height, width")
 
@@ -62,56 +62,51 @@ class UNet(Net):
         self.labels, self.outputs, self.condition = labels, parameters, condition
         data, *widths = channels
         last = len(widths) - 1
-        focus = {level % len(widths) for level in attention}
         conv = CONV[dimensions - 1]
 
-        def stage(level: int, count: int) -> nn.ModuleList:
-            width, looking = widths[level], level in focus
-            # At the end of the last level the way up follows, which needs no more attention.
-            attentive = [looking and (level != last or i < count - 1) for i in range(count)]
-            return nn.ModuleList(
-                Residual(width, groups, heads if look else 0, dropout, dimensions)
-                for look in attentive
-            )
+        def stage(level: int, count: int) -> list[Residual]:
+            focus = level in {a % len(widths) for a in attention}
+            # After the last block of the last level the way up begins: attention would be late.
+            looks = [focus and (level < last or i < count - 1) for i in range(count)]
+            width, size = widths[level], dimensions
+            return [Residual(width, groups, heads if look else 0, dropout, size) for look in looks]
 
         self.embed = Condition("UNet", hidden, labels, condition)
         self.enter = conv(data, widths[0], 3, padding=1)
-        self.encoder = nn.ModuleList(stage(i, blocks) for i in range(last))
-        self.down = nn.ModuleList(
-            conv(widths[i], widths[i + 1], 3, stride=2, padding=1) for i in range(last)
+        self.encoder = nn.ModuleList(
+            Descent(stage(i, blocks), conv(widths[i], widths[i + 1], 3, stride=2, padding=1))
+            for i in range(last)
         )
-        self.bottom = stage(last, 2 * blocks)
-        self.up = nn.ModuleList(conv(widths[i + 1], widths[i], 1) for i in reversed(range(last)))
-        self.decoder = nn.ModuleList(stage(i, blocks) for i in reversed(range(last)))
+        self.bottom = nn.ModuleList(stage(last, 2 * blocks))
+        self.decoder = nn.ModuleList(
+            Ascent(conv(widths[i + 1], widths[i], 1), stage(i, blocks))
+            for i in reversed(range(last))
+        )
         self.norm = GroupNorm(widths[0], groups)
         self.exit = ZERO_CONV[dimensions - 1](widths[0], parameters * data, 3, padding=1)
-        self._split = [2 * b.width for b in self.modules() if isinstance(b, Residual)]
+        self._split = [2 * part.width for part in self.modules() if isinstance(part, Residual)]
         self.modulation = ZeroLinear(hidden, sum(self._split))
 
     def forward(self, x: Tensor, y: Tensor | None, t: Tensor) -> Tensor:
         self._fits(x)
         modulation = self.modulation(F.silu(self.embed(y, t, x.shape[0])))
         parts = iter(modulation.split(self._split, -1))
-        h, kept = self.enter(x), []
-        for stage, down in zip(self.encoder, self.down, strict=True):
-            for block in stage:
-                h = block(h, next(parts))
-                kept.append(h)
-            h = down(h)
+        h: Tensor = self.enter(x)
+        kept: list[Tensor] = []
+        for descent in self.encoder:
+            h = descent(h, parts, kept)
         for block in self.bottom:
             h = block(h, next(parts))
-        for stage, up in zip(self.decoder, self.up, strict=True):
-            h = F.interpolate(up(h), size=kept[-1].shape[2:], mode="nearest")
-            for block in stage:
-                h = block(h + kept.pop(), next(parts))
-        hat: Tensor = self.exit(F.silu(self.norm(h))).unflatten(1, (self.outputs, -1))
-        return hat.movedim(1, 0)
+        for ascent in self.decoder:
+            h = ascent(h, parts, kept)
+        hat: Tensor = self.exit(F.silu(self.norm(h)))
+        return hat.view(x.shape[0], self.outputs, *x.shape[1:]).movedim(1, 0)
 
     def _fits(self, x: Tensor) -> None:
         axes = AXES[self.dimensions - 1]
         fits = x.dim() == self.dimensions + 2 and x.shape[1] == self.channels[0]
         wanted = f"floating x [b, {self.channels[0]}, {axes}]"
-        require(fits and x.is_floating_point(), "UNet", wanted, f"{x.dtype} {list(x.shape)}")
+        expect(fits and x.is_floating_point(), "UNet", wanted, x)
 
 
 def _check(channels: Sequence[int], attention: Sequence[int], dimensions: int) -> None:

@@ -36,5 +36,5 @@ class Average(AveragedModel):
         self.n_averaged.fill_(self.count)
 
     def _load_from_state_dict(self, *args: object, **kwargs: object) -> None:
-        super()._load_from_state_dict(*args, **kwargs)  # type: ignore[arg-type]
+        super()._load_from_state_dict(*args, **kwargs)
         self._pairs = None

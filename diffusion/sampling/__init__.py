@@ -1,0 +1,8 @@
+"""Driving samplers: times, conditions, noise, and the network in evaluation mode."""
+
+from .bound import nll
+from .grid import grid
+from .network import evaluating, weights
+from .stream import Options, stream
+
+__all__ = ["Options", "evaluating", "grid", "nll", "stream", "weights"]

@@ -1,0 +1,93 @@
+"""What a sampling is conditioned on: labels, known modalities, known positions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from .. import tree
+from ..base import Data
+from ..errors import InputError, MismatchError, suggest
+from ..noise.joint import Joint
+from ..tree import State
+
+if TYPE_CHECKING:
+    from ..model import Model
+
+
+def conditions(model: Model[Any], y: Any, batch: int | None) -> tuple[State, int]:
+    """Conditions as tensors on the model's device, and the batch size."""
+    if isinstance(y, (str, int)):
+        y = [y] * (batch or 1)
+    if isinstance(y, (list, tuple)):
+        y = torch.tensor([_id(model, one) for one in y])
+    if y is None:
+        size = 1 if batch is None else batch
+        y = torch.zeros(size, dtype=torch.long)
+        if not (labels := getattr(model.net, "labels", None)) and model.data.y is not None:
+            like = tree.map(lambda leaf: torch.zeros_like(torch.as_tensor(leaf[:1])), model.data.y)
+            y = tree.map(lambda leaf: leaf.expand(size, *leaf.shape[1:]), like)
+        del labels
+    size = tree.size(y)
+    if batch is not None and batch != size:
+        raise InputError(f"sample: batch={batch}, but y has {size} conditions.")
+    if size < 1:
+        raise InputError("sample.batch: expected at least 1, got 0.")
+    labels = getattr(model.net, "labels", None)
+    if labels is not None and isinstance(y, Tensor) and not y.is_floating_point():
+        low, high = int(y.min()), int(y.max())
+        if low < 0 or high > labels:
+            raise InputError(
+                f"sample.y: class ids must be 0 (null) to {labels}; got {low if low < 0 else high}."
+            )
+    return tree.to(y, model.device), size
+
+
+def _id(model: Model[Any], name: Any) -> int:
+    """A class id from a class name; where classes are called by numbers, those are names."""
+    names = [str(one) for one in model.data.names]
+    if isinstance(name, str):
+        if name in names:
+            return names.index(name) + 1
+        if name.isdigit() and not names:
+            return int(name)
+        known = f"classes are {', '.join(names[:20])}" if names else "the model has no class names"
+        raise InputError(f"sample.y: no class {name!r}; {known}.{suggest(name, names)}")
+    return int(name)
+
+
+def given(
+    model: Model[Any], data: Data, given: dict[str, Any], z: State, times: list[Any]
+) -> tuple[State, list[Any]]:
+    """Put known modalities in place, at time 0 throughout."""
+    if not isinstance(model.noise, Joint) or not hasattr(model.time, "parts"):
+        raise MismatchError(
+            "sample.given conditions one modality on another: it needs noise.Joint and a time of "
+            "its own for each modality, time=time.Joint({...})."
+        )
+    unknown = set(given) - set(model.noise.parts)
+    if unknown:
+        raise InputError(f"sample.given: no modality {sorted(unknown)[0]!r}; there are {list(z)}.")
+    parts: Any = getattr(data, "parts", {})
+    state = {k: model.cast(parts[k].encode(w.to(model.device))) for k, w in given.items()}
+    z = {**z, **state}
+    zero = 0.0 if model.time.continuous else 0
+    return z, [{key: zero if key in given else t for key in z} for t in times]
+
+
+def positions(mask: Tensor | None, x: Tensor) -> Tensor:
+    if mask is None:
+        raise InputError("sample.known needs mask: a boolean tensor, True where items are kept.")
+    if mask.dtype != torch.bool:
+        raise InputError(f"sample.mask: expected booleans, got {mask.dtype}.")
+    mask = mask.to(x.device)
+    while mask.dim() < x.dim():
+        mask = mask.unsqueeze(-1)
+    try:
+        return mask.expand_as(x)
+    except RuntimeError:
+        raise InputError(
+            f"sample.mask: shape {list(mask.shape)} does not broadcast to {list(x.shape)}."
+        ) from None
