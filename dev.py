@@ -28,10 +28,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 if sys.version_info < (3, 11):  # noqa: UP036 - an older Python is told so, and does not crash
-    sys.exit(
-        "dev.py needs Python 3.11 or newer; {} is {}.{}. Install a newer one, then for example: "
-        "python3.11 dev.py test".format(sys.executable, *sys.version_info[:2])
-    )
+    found = f"{sys.version.split()[0]} at {sys.executable}"
+    sys.exit(f"dev.py needs Python 3.11 or newer; this is {found}. Try python3.11 dev.py ...")
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
@@ -58,10 +56,9 @@ def main(arguments: list[str]) -> int:
         print(__doc__)
         return 0
     if words[0] not in commands:
-        print(f"dev.py: expected one of {', '.join(commands)}; got {words[0]!r}.", file=sys.stderr)
-        return 2
-    torch = os.environ.get("DIFFUSION_TORCH", "").strip() or TORCH
-    torch = torch if words == arguments else "reuse"
+        sys.exit(f"dev.py: expected one of {', '.join(commands)}; got {words[0]!r}.")
+    chosen = "reuse" if words != arguments else os.environ.get("DIFFUSION_TORCH", "").strip()
+    torch = chosen or TORCH
     if not ready(torch):
         with alone():
             if not ready(torch):
@@ -98,25 +95,22 @@ def install(torch: str) -> None:
         pip(torch, *shlex.split(torch), *(["-c", str(LOCK)] if torch == TORCH else []))
     found = ask("import torch; from importlib.metadata import version; print(version('torch'))")
     if not found:
-        sys.exit(
-            f"dev.py: {torch!r} gives .venv no torch that can be imported. Name another in "
-            "DIFFUSION_TORCH; for --reuse-torch, start dev.py by the Python that has it."
-        )
+        why = f"dev.py: {torch!r} gives .venv no torch that can be imported. Name another in "
+        sys.exit(f"{why}DIFFUSION_TORCH; for --reuse-torch, use the Python that has it for dev.py.")
     held = VENV / "torch.txt"
     held.write_text(f"torch=={found}\n")
     pip("development requirements", "-r", str(LOCK), "-c", str(held))
     pip("diffusion", "--no-build-isolation", "-e", f"{ROOT}[dev]", "-c", str(held))
-    part = VENV / "ready.part"
-    packages = sorted(f.name for f in SITE.iterdir() if "." not in f.name)
-    part.write_text("\n".join([fingerprint(torch), *packages]))
-    part.replace(STAMP)
+    packages = sorted(f.name for f in SITE.iterdir() if "." not in f.name and f.name[0] not in "_~")
+    held.write_text("\n".join([fingerprint(torch), *packages]))
+    held.replace(STAMP)
 
 
 def broken(torch: str) -> str:
     """Why `.venv` has to be made anew, or an empty string."""
     settings = VENV / "pyvenv.cfg"
     if not settings.is_file():
-        return "it is not an environment" if VENV.exists() else "there is none yet"
+        return "there is none yet"
     if UNFINISHED.exists():
         return "the last installation was interrupted"
     if STAMP.is_file() and STAMP.read_text().startswith(fingerprint(torch)):
@@ -203,8 +197,8 @@ def tick(title: str, tail: deque[str], over: threading.Event) -> None:
 
 def demo(words: list[str]) -> int:
     """Train, sample and measure; leave everything in out/demo."""
-    command = [str(PYTHON), "-m", "diffusion.cli", "demo", "--out", "out/demo", *words]
-    return subprocess.run(command, cwd=ROOT, env=ENVIRON).returncode
+    words = [str(PYTHON), "-m", "diffusion.cli", "demo", "--out", "out/demo", *words]
+    return subprocess.run(words, cwd=ROOT, env=ENVIRON).returncode
 
 
 def test(words: list[str]) -> int:
@@ -226,15 +220,14 @@ def test(words: list[str]) -> int:
 
 
 def check(name: str, words: list[str], quiet: bool = True) -> tuple[str, int, float]:
-    """Run one check: its name, exit status and seconds. If quiet, it prints when it is over."""
+    """Run one check: name, exit status, seconds. If quiet, it prints when it is over."""
     started = time.monotonic()
     pipe, into = (subprocess.PIPE, subprocess.STDOUT) if quiet else (None, None)
     # Two test processes of one thread each are faster on two cores than two of two.
     env = {**ENVIRON, "OMP_NUM_THREADS": "1", "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
     words = [str(PYTHON), "-m", *words]
     done = subprocess.run(words, cwd=ROOT, env=env, stdout=pipe, stderr=into, errors="replace")
-    if quiet:
-        print(f"== {name}\n{done.stdout}", end="", flush=True)
+    print(f"== {name}\n{done.stdout}" if quiet else "", end="", flush=True)
     return name, done.returncode, time.monotonic() - started
 
 

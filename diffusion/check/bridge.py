@@ -5,9 +5,7 @@ from __future__ import annotations
 import torch
 
 from .exam import Exam, Verdict, exam, skip, within
-from .process import Process, differ, errors_apart, redraw
-
-ERRORS = 6.0
+from .process import ERRORS, Process, differ, errors_apart, redraw
 
 
 @exam(
@@ -50,8 +48,8 @@ def fits(case: Process) -> Verdict:
 def compose(case: Process) -> Verdict:
     if 0 < getattr(case.noise, "eta", 1.0) < 1:
         return skip("0 < eta < 1 is not a Markov process")
-    t, r, s = case.top, max(2, case.top // 2), 1
-    if not s < r < t:
+    t, r, s = case.top, 2 * case.top // 3, case.top // 3
+    if not 0 < s < r < t:
         return skip("needs 3 steps or more")
     x = case.many(2)
     z = redraw(case.hard.prior(x[:1], case.times(t, x[:1]))).expand_as(x).contiguous()

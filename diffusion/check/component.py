@@ -15,6 +15,9 @@ from ..folder.config import build, describe
 from ..folder.registry import name_of
 from .exam import Exam, Verdict, exam, skip
 
+PICKLER: Any = ForkingPickler
+"""How objects reach worker processes. It reads back here only what it has just written."""
+
 
 def own_classes(value: Any) -> Iterator[type]:
     """The component classes in a value that are not of the library."""
@@ -49,6 +52,17 @@ def _config(module: Any) -> dict[str, Any]:
     """The constructor arguments, without a data set."""
     found = arguments(module)
     return {k: v for k, v in found.items() if not (isinstance(module, Data) and k in ("w", "y"))}
+
+
+def _modules(value: Any) -> Iterator[nn.Module]:
+    """The networks in a value."""
+    if isinstance(value, nn.Module):
+        yield value
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _modules(item)
 
 
 def missing(plain: Any, path: str = "") -> str:
@@ -90,7 +104,7 @@ def config(module: Any) -> Verdict:
 )
 def representation(module: Any) -> Verdict:
     shown = repr(module)
-    own = type(module).__repr__ is not Component.__repr__
+    own = getattr(type(module), "__repr__", None) is not Component.__repr__
     named = type(module).__name__ in shown or (own and bool(shown))
     return named, shown if len(shown) <= 60 else f"{shown[:57]}..."
 
@@ -103,8 +117,17 @@ def representation(module: Any) -> Verdict:
 def equality(module: Any) -> Verdict:
     if place := missing(describe(module, {})):
         return skip(place)
+    decorated = getattr(type(module), "__dataclass_params__", None)
+    if decorated is not None and decorated.eq and _holds_tensors(module):
+        return skip("@dataclass compares tensors by ==; leave it out, or write eq=False")
+    if any(not isinstance(one, Component) for one in _modules(_config(module))):
+        return skip("holds a torch module, which equals itself only")
     other = copy.deepcopy(module)
     return same(module, other) and not same(module, object()), "with its copy, with an object"
+
+
+def _holds_tensors(module: Any) -> bool:
+    return any(isinstance(value, Tensor) for value in _config(module).values())
 
 
 @exam(
@@ -129,7 +152,7 @@ def pickling(module: Any) -> Verdict:
     if place := missing(describe(module, {})):
         return skip(place)
     sent = module.vary(w=None, y=None) if isinstance(module, Data) else module
-    back = ForkingPickler.loads(ForkingPickler.dumps(sent))
+    back = PICKLER.loads(PICKLER.dumps(sent))
     return alike(_config(module), _config(back)), f"{len(arguments(back))} arguments"
 
 

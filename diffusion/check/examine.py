@@ -12,8 +12,19 @@ from ..model import Model
 from ..train.optimizer import AdamW
 from ..weight import Weight
 from . import (
-    component, data, distribution, guidance, loss, model, net, noise, optimizer, sampler, schedule,
-    time, weight,
+    component,
+    data,
+    distribution,
+    guidance,
+    loss,
+    model,
+    net,
+    noise,
+    optimizer,
+    sampler,
+    schedule,
+    time,
+    weight,
 )  # fmt: skip
 from .report import Report, Result
 from .setting import Setting

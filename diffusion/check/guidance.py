@@ -23,7 +23,7 @@ NEEDS = "guidance(predict, noise) returns a function (z, y, t) -> hat."
 
 @dataclass
 class Case:
-    """A guidance, a world, and a prediction that depends on the state, the condition and the time."""
+    """A guidance, a world, and a prediction that depends on everything it is given."""
 
     guidance: Any
     world: World
@@ -116,14 +116,18 @@ def alone(case: Case) -> Verdict:
 
 
 @exam(
-    "no memory",
-    "The same call gives the same prediction: nothing is kept between calls.",
-    "Keep history in a closure of __call__, or not at all; never in self.",
+    "runs do not interfere",
+    "Two samplings that take turns give what each gives alone.",
+    "Keep history in a local variable of __call__, never in self.",
 )
-def memory(case: Case) -> Verdict:
-    first = case.run(5)
-    case.run(9)
-    return within(gap(case.run(5), first), 0.0, "difference")
+def interleaved(case: Case) -> Verdict:
+    first, second = case.guided(), case.guided()
+    alone = [first(case.z, case.y, t) for t in (9, 5)]
+    third, worst = case.guided(), 0.0
+    for t, expected in zip((9, 5), alone, strict=True):
+        worst = max(worst, gap(third(case.z, case.y, t), expected))
+        second(case.z.flip(0), case.y, t)
+    return within(worst, 0.0, "difference")
 
 
 @exam(
@@ -184,9 +188,11 @@ def _batch(case: Case) -> tuple[Batch[Any], Tensor]:
 )
 def composes(case: Case) -> Verdict:
     both = case.guidance | case.guidance
-    return isinstance(both, Guidance) and case.run(guidance=both).shape == case.run().shape, repr(both)[:60]
+    return isinstance(both, Guidance) and case.run(guidance=both).shape == case.run().shape, repr(
+        both
+    )[:60]
 
 
 EXAMS: tuple[Exam, ...] = (
-    output, zero, times, alone, memory, kept, labels, corrupt, composes,
+    output, zero, times, alone, interleaved, kept, labels, corrupt, composes,
 )  # fmt: skip

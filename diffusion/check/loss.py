@@ -109,13 +109,13 @@ def gradient(case: Case) -> Verdict:
 def best(case: Case) -> Verdict:
     torch.manual_seed(0)
     batch = case.world.batch(case.times(), case.loss)
-    wrong = float(case.loss.compute(batch).sum())
+    wrong = float(case.loss.compute(batch).detach().sum())
     if not hasattr(batch.noise, "clock") or case.world.parameters > 1:
         return skip("no perfect answer is known for this noise")
     clean = case.world.batch(case.times(), case.loss)
     clean.z, clean.epsilon, clean.t = batch.z, batch.epsilon, batch.t
     clean.hat = case.world.oracle(batch.z, batch.y, batch.t, soft=True)
-    right = float(case.loss.compute(clean).sum())
+    right = float(case.loss.compute(clean).detach().sum())
     return right <= wrong, f"perfect {right:.3g}, random {wrong:.3g}"
 
 
@@ -138,7 +138,9 @@ def size(case: Case) -> Verdict:
         axis = 1 if name == "hat" else 0
         setattr(twice, name, None if value is None else torch.cat([value, value], axis).detach())
     second = case.loss.compute(twice).detach()
-    return within(float((second - first).abs().sum() / (first.abs().sum() + 1e-6)), 1e-4, "changes by")
+    return within(
+        float((second - first).abs().sum() / (first.abs().sum() + 1e-6)), 1e-4, "changes by"
+    )
 
 
 @exam(

@@ -57,9 +57,11 @@ def _states(model: Model[Any]) -> State:
         w, _ = fetch(model.data, torch.arange(count))
         with torch.no_grad():
             return tree.to(model.encode(tree.to(w, model.device)), "cpu")
-    return tree.map(
-        lambda shape, dtype: torch.zeros((ITEMS, *shape), dtype=dtype), model.shape, model.state_dtype
-    )  # fmt: skip
+
+    def blank(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+        return torch.zeros((ITEMS, *shape), dtype=dtype)
+
+    return tree.map(blank, model.shape, model.state_dtype)
 
 
 def _inputs(model: Model[Any]) -> tuple[State, State, State]:

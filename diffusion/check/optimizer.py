@@ -31,7 +31,7 @@ def descends(optimizer: Any) -> Verdict:
     before = float(value.detach().square().sum())
     for _ in range(3):
         made.zero_grad()
-        value.square().sum().backward()
+        value.square().sum().backward()  # type: ignore[no-untyped-call]
         made.step()
     after = float(value.detach().square().sum())
     return after < before, f"a square falls from {before:.3g} to {after:.3g}"

@@ -14,13 +14,15 @@ from ..distribution.draw import draw
 from ..noise.categorical import Redraw
 from ..noise.stepwise import Stepwise
 from ..rng import generator
-from ..schedule import Cosine
+from ..schedule import Linear
 from ..tree import State
 from .exam import gap
 from .setting import Setting
 
 STEPS = 12
-DRAWS = 20_000
+DRAWS = 10_000
+ERRORS = 6.0
+"""How many standard errors two samples of one law may be apart."""
 BUDGET = 2_000_000
 """Elements drawn at once, so that large states stay small."""
 
@@ -33,8 +35,8 @@ def bound(noise: Any, schedule: Any, x: State, soft: bool = False) -> Any:
 
 
 def clock(schedule: Any) -> Any:
-    """The schedule to examine with: few and large steps, where an index is easily told from the next."""
-    return Cosine(STEPS) if schedule is None else schedule
+    """The schedule to examine with: few, large and unequal steps, where a wrong index shows."""
+    return Linear(STEPS, 0.999, 0.12) if schedule is None else schedule
 
 
 def states(noise: Any, x: Tensor | None) -> Iterator[Tensor]:
@@ -74,7 +76,7 @@ class Process:
 
     @classmethod
     def of(cls, noise: Any, setting: Setting) -> Process:
-        """The first kind of state that the noise takes. Raises what it raised for the first kind."""
+        """The first kind of state that the noise takes. Errors: those of the first kind."""
         errors: list[Exception] = []
         for x in states(noise, setting.x if isinstance(setting.x, Tensor) else None):
             try:
@@ -135,7 +137,7 @@ class Process:
         return {name: found[name]} if name in found else found
 
     def _second(self, noise: Any, x: Tensor, z: Tensor, t: Tensor, first: Tensor) -> Tensor:
-        """`first` and, where the noise also reads a variance, the value that means the posterior's."""
+        """`first` and, where the noise reads a variance too, what means the posterior's."""
         variance = getattr(self.noise, "variance", "fixed")
         if variance == "range":
             return torch.stack([first, -torch.ones_like(first)])

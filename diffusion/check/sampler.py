@@ -12,6 +12,7 @@ from torch import Tensor
 from .. import rng
 from ..exact import Mixture
 from ..noise.gaussian import Gaussian
+from ..schedule import Cosine
 from .exam import Exam, Verdict, exam, gap, sit, skip, within
 from .process import bound
 from .report import Result
@@ -35,10 +36,11 @@ class Case:
         """A run from `z` with one generator for each sample."""
         z = self.z if z is None else z
         times = self.world.times(6) if times is None else times
-        return self.sampler(
-            self.world.hard, predict or self.world.oracle, z, self.world.y[: len(z)], times,
-            rng.samples(seed, len(z)),
-        )  # fmt: skip
+        draws, y = rng.samples(seed, len(z)), self.world.y[: len(z)]
+        run: Iterator[Tensor] = self.sampler(
+            self.world.hard, predict or self.world.oracle, z, y, times, draws
+        )
+        return run
 
 
 def examine(sampler: Any, setting: Setting) -> Iterator[Result]:
@@ -112,7 +114,7 @@ def law(case: Case) -> Verdict:
         return skip("Gaussian noise only")
     mixture = Mixture(torch.tensor([0.3, 0.7]), torch.tensor([[-1.0], [0.8]]), 0.3)
     steps = 60
-    noise = bound(case.world.noise, type(case.world.schedule)(steps), torch.zeros(1, 1))
+    noise = bound(case.world.noise, Cosine(steps), torch.zeros(1, 1))
     z = noise.stationary((4000, 1)).sample()[0]
     times = list(range(steps, -1, -1))
     run = case.sampler(noise, mixture.oracle(noise), z, torch.zeros(4000).long(), times,
@@ -170,7 +172,9 @@ def seeds(case: Case) -> Verdict:
     drawn = not torch.equal(moved_from, torch.get_rng_state())
     torch.set_rng_state(before)
     worst = max(gap(a, b) for a, b in zip(first, again, strict=True))
-    return worst == 0 and not drawn, f"difference {worst:.2g}" + (", draws globally" if drawn else "")
+    return worst == 0 and not drawn, f"difference {worst:.2g}" + (
+        ", draws globally" if drawn else ""
+    )
 
 
 @exam(

@@ -80,7 +80,7 @@ def in_range(case: Case) -> Verdict:
     "Draw `size` times, not one time for the batch.",
 )
 def covers(case: Case) -> Verdict:
-    count = len(case.t.unique())
+    count = len(torch.unique(case.t))
     return count >= 10, f"{count} different times in {DRAWS}"
 
 
@@ -115,7 +115,7 @@ def weights(case: Case) -> Verdict:
 
 def _teach(time: Any, t: Tensor) -> None:
     """Show losses that fall with t, several at every time."""
-    known = t.unique().repeat(12)
+    known = torch.unique(t).repeat(12)
     time.observe(known, STEPS, 1.0 + 3.0 * (1 - known.double() / STEPS).float())
 
 

@@ -7,7 +7,7 @@ runs in is the one it is examined in.
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -32,20 +32,17 @@ CLASSES, SIZE = 5, 6
 class World:
     """A noise bound to a schedule, and items; `x` are their states.
 
-    Args:
-        parameters: p, how many parameters the network predicts for each element.
+    `parameters` is p, how many parameters the network predicts for each element.
     """
 
-    def __init__(
-        self, noise: Any, data: Any, w: Tensor, schedule: Any = None, parameters: int = 1
-    ) -> None:
+    def __init__(self, noise: Any, data: Any, w: Tensor, schedule: Any = None) -> None:
         self.noise, self.data, self.w = noise, data, w
         self.schedule = clock(schedule)
         with torch.no_grad():
             self.x: Tensor = data.encode(w)
         self.hard = bound(noise, self.schedule, self.x)
         self.soft = bound(noise, self.schedule, self.x, soft=True)
-        self.parameters = parameters
+        self.parameters = 1 if getattr(noise, "variance", "fixed") == "fixed" else 2
         self.top: int = self.schedule.steps
         self.y = torch.arange(len(w)) % 3
 
@@ -74,7 +71,9 @@ class World:
         count = -(len(z) // -len(self.x))
         x = self.x.repeat(count, *(1,) * (self.x.dim() - 1))[: len(z)].to(z.dtype)
         if isinstance(self.noise, Redraw):
-            onehot = x if x.is_floating_point() else torch.nn.functional.one_hot(x, CLASSES)
+            onehot = (
+                x if x.is_floating_point() else torch.nn.functional.one_hot(x, self.noise.classes)
+            )
             hat = 60.0 * onehot[None].to(torch.get_default_dtype())
         else:
             signal, sigma = noise.clock(t)
@@ -100,8 +99,7 @@ def vectors() -> Tensor:
 
 def gaussian(parameter: str = "epsilon", **options: Any) -> World:
     """Vectors under Gaussian noise."""
-    count = 2 if options.get("variance", "fixed") != "fixed" else 1
-    return World(Gaussian(parameter, **options), Identity(), vectors(), parameters=count)
+    return World(Gaussian(parameter, **options), Identity(), vectors())
 
 
 def categorical(noise: Any = None) -> World:
@@ -119,10 +117,13 @@ def worlds(module: Any, setting: Setting) -> Iterator[World]:
     if isinstance(setting.noise, Bridge) and setting.data is not None and setting.w is not None:
         yield World(setting.noise, setting.data, setting.w[:SIZE], setting.schedule)
     name = next(_parameters(module), "epsilon")
-    for_ids = any(issubclass(law, Categorical) for law in _laws(type(module)))
-    first = [categorical] if for_ids else []
-    for make in (*first, lambda: gaussian(name), lambda: gaussian(name, variance="range"),
-                 embedded, categorical, lambda: categorical(Absorbing(CLASSES))):  # fmt: skip
+    makers: list[Callable[[], World]] = [
+        lambda: gaussian(name), lambda: gaussian(name, variance="range"), embedded, categorical,
+        lambda: categorical(Absorbing(CLASSES)),
+    ]  # fmt: skip
+    if any(issubclass(law, Categorical) for law in _laws(type(module))):
+        makers.insert(0, categorical)
+    for make in makers:
         yield make()
 
 

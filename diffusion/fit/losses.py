@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ..base import Bridge
+from ..base import Bridge, Time
 from ..errors import MismatchError
-from ..loss import VLB, CrossEntropy, Rounding, Simple
+from ..loss import VLB, CrossEntropy, Rounding, Sampled, Simple
 from ..loss import Joint as JointLoss
 from ..noise.categorical import Redraw
 from ..noise.gaussian import Gaussian
@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 
 
 def losses(model: Model[Any]) -> None:
+    """Raise where a term and the noise, or the time, can't work together."""
+    learns = type(model.time).observe is not Time.observe
+    for name, term in model.loss.terms() if learns and model.loss is not None else []:
+        if not isinstance(term, Sampled):
+            raise MismatchError(
+                f"time and loss: {type(model.time).__name__} learns from a number for each sample, "
+                f"and {name} ({type(term).__name__}) gives one for the batch. Derive it from "
+                "loss.Sampled, or use time=Discrete()."
+            )
     for name, noise, term in _terms(model.loss, model.noise, ""):
         if isinstance(noise, Joint):
             raise MismatchError(

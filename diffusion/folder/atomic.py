@@ -27,11 +27,12 @@ def commit(target: Path, files: dict[str, bytes]) -> None:
             f"{target}: exists and was not written by this library (no {MANIFEST}); it is left as "
             "it is. Choose another folder."
         )
-    target.parent.mkdir(parents=True, exist_ok=True)
     listed = {name: _digest(name, data) for name, data in files.items()}
     files = {**files, MANIFEST: (json.dumps(listed, indent=2) + "\n").encode()}
-    part = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    part = target.parent / f".{target.name}.part"
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
         for name, data in files.items():
             _write(part / name, data)
         part.chmod(0o777 & ~_umask())
@@ -40,7 +41,8 @@ def commit(target: Path, files: dict[str, bytes]) -> None:
         _sync(target.parent)
     except OSError as error:
         needed = sum(len(data) for data in files.values())
-        free = shutil.disk_usage(target.parent).free
+        there = next(p for p in target.parents if p.exists())
+        free = shutil.disk_usage(there).free
         raise FileError(
             f"{target}: could not be written ({error.strerror}); {needed} bytes needed, {free} "
             "free. Earlier folders are intact."

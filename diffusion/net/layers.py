@@ -62,13 +62,14 @@ class GroupNorm(nn.Module):
         self, x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None
     ) -> Tensor:
         """`x` `[b, width, ...]`; a = weight + scale, b = bias + shift, each `[b or 1, width]`."""
+        if scale is None or shift is None:
+            return F.group_norm(x, self.groups, self.weight, self.bias)
         batch, width = x.shape[:2]
-        a = self.weight if scale is None else self.weight + scale
-        b = self.bias if shift is None else self.bias + shift
-        # Samples become channels of one sample, so that one kernel normalises and modulates: 3.7
-        # times faster than a norm and a multiply-add, forward and backward, on 64×32×28×28.
+        # Samples become channels of one sample, so that one kernel normalises and modulates: twice
+        # as fast as a norm and a multiply-add, forward and backward on a CPU.
         flat = x.reshape(1, batch * width, *x.shape[2:])
-        a, b = (v.expand(batch, width).reshape(-1) for v in (a, b))
+        a = (self.weight + scale).expand(batch, width).reshape(-1)
+        b = (self.bias + shift).expand(batch, width).reshape(-1)
         return F.group_norm(flat, batch * self.groups, a, b).reshape(x.shape)
 
 

@@ -60,6 +60,7 @@ class Redraw(Bridge[Categorical]):
         other = self.vary()
         other.__dict__["_clock"] = Clock(schedule)
         other.__dict__["_pi"] = {}
+        other.__dict__["_everywhere"] = bool((self.law() > 0).all())
         other.__dict__["_onehot"] = like is not None and self.is_onehot(like)
         return other
 
@@ -76,14 +77,13 @@ class Redraw(Bridge[Categorical]):
 
     def prior(self, x: Tensor, t: Any) -> Categorical:
         onehot = self.is_onehot(x)
-        kappa = self._per_token(self.clock.kappa(t), x)
-        log_pi = self._log_pi(x)
-        redrawn = _log1m(kappa) + log_pi
+        keep, redraw = self._logs(self.clock.kappa(t), x)
+        redrawn = redraw + self._log_pi(x)
         if onehot:
-            return Categorical(torch.logaddexp(_log(kappa) + x.log(), redrawn), True)
+            return Categorical(torch.logaddexp(keep + x.log(), redrawn), True)
         ids = x.unsqueeze(-1)
         logits = redrawn.expand(*x.shape, self.classes).contiguous()
-        kept = torch.logaddexp(_log(kappa).expand_as(ids), logits.gather(-1, ids))
+        kept = torch.logaddexp(keep.expand_as(ids), logits.gather(-1, ids))
         return Categorical(logits.scatter(-1, ids, kept), False)
 
     def predict(self, z: Tensor, t: Any, hat: Tensor) -> Tensor:
@@ -114,25 +114,26 @@ class Redraw(Bridge[Categorical]):
     def soft_bridge(self, log_x: Tensor, z: Tensor, t: Any, s: Any) -> Tensor:
         """Logits `[b, ..., K]` of q(x_s | x_t = z, x) from log x (normalised, soft or one-hot)."""
         kappa, kappa_s = self.clock.kappa(t), self.clock.kappa(s)
-        keep = self._per_token(kappa / kappa_s, z, log_x)
-        kappa, kappa_s = (self._per_token(v, z, log_x) for v in (kappa, kappa_s))
+        keep, redraw = self._logs(kappa / kappa_s, z, log_x)
+        keep_t, redraw_t = self._logs(kappa, z, log_x)
+        keep_s, redraw_s = self._logs(kappa_s, z, log_x)
         log_pi = self._log_pi(log_x)
         ids = z.unsqueeze(-1)
         back = log_pi[z].unsqueeze(-1)  # log pi(z)
         # A token that pi can't produce was never redrawn: it stays, whatever x is.
         certain = torch.isneginf(back)
         back = back.masked_fill(certain, 0.0)
-        stay = torch.logaddexp(_log(kappa).expand_as(back), _log1m(kappa) + back)
+        stay = torch.logaddexp(keep_t.expand_as(back), redraw_t + back)
         # x~, scaled so that only the entry of z changes: by q(z | other) / q(z | z).
-        shrink = _log1m(kappa) + back - stay
+        shrink = redraw_t + back - stay
         tilde = log_x.scatter(-1, ids, log_x.gather(-1, ids) + shrink)
         mass = tilde.logsumexp(-1, keepdim=True)
-        out = torch.logaddexp(_log(kappa_s) + tilde, _log1m(kappa_s) + log_pi + mass)
+        out = torch.logaddexp(keep_s + tilde, redraw_s + log_pi + mass)
         # The first factor is constant but at z; its ratio there is (k + (1-k) pi_z) / ((1-k) pi_z).
-        leave = _log1m(keep) + back
-        remain = torch.logaddexp(_log(keep).expand_as(back), leave)
+        leave = redraw + back
+        remain = torch.logaddexp(keep.expand_as(back), leave)
         out = out.scatter(-1, ids, out.gather(-1, ids) + remain - leave)
-        if not certain.any():
+        if self.__dict__["_everywhere"]:
             return out
         fixed = torch.full_like(out, -torch.inf).scatter(-1, ids, 0.0)
         return torch.where(certain, fixed, out)
@@ -156,13 +157,17 @@ class Redraw(Bridge[Categorical]):
             )
         return True
 
-    def _per_token(self, value: Any, z: Tensor, like: Tensor | None = None) -> Tensor:
-        """`[b]` or a number as a tensor that broadcasts against `[b, ..., K]`."""
+    def _logs(self, value: Any, z: Tensor, like: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """log(value) and log(1 - value), `[b]` or a number, to broadcast against `[b, ..., K]`.
+
+        Taken in float64: near 1, where short steps are, float32 has no digits of 1 - value left.
+        """
         reference = z if z.is_floating_point() else (like if like is not None else z.unsqueeze(-1))
         dtype = torch.float64 if reference.dtype == torch.float64 else torch.float32
-        if not isinstance(value, Tensor):
-            return torch.tensor(value, dtype=dtype, device=z.device)
-        return value.to(dtype).reshape(-1, *(1,) * (reference.dim() - 1))
+        shape = (-1, *(1,) * (reference.dim() - 1)) if isinstance(value, Tensor) else ()
+        exact = torch.as_tensor(value, dtype=torch.float64).reshape(shape)
+        keep, redraw = exact.log().to(z.device, dtype), (-exact).log1p().to(z.device, dtype)
+        return keep, redraw
 
     def _log_pi(self, like: Tensor) -> Tensor:
         dtype = torch.float64 if like.dtype == torch.float64 else torch.float32
@@ -172,11 +177,3 @@ class Redraw(Bridge[Categorical]):
             cache[key] = self.law().log().to(like.device, dtype)
         found: Tensor = cache[key]
         return found
-
-
-def _log(value: Tensor) -> Tensor:
-    return value.log()
-
-
-def _log1m(value: Tensor) -> Tensor:
-    return (-value).log1p()

@@ -1,12 +1,15 @@
 r"""Categorical processes with any transition matrix, for s < t of any distance.
 
 A row-stochastic matrix P defines the rates R = P - I of a continuous-time chain, and
-$Q_{s \to t} = \exp((\tau_t - \tau_s) R)$ with $\tau = -\log\bar\alpha$: tokens take a Poisson
-number of steps of P. These matrices compose, so bridges exist between any two times. For
+$Q_{s \to t} = \exp((\tau_t - \tau_s) R)$ with $\tau = -\log\bar\alpha / gap$: tokens take a
+Poisson number of steps of P. R's spectral gap sets the unit of time, so that the slowest pattern
+fades just as $\bar\alpha$ does, and a schedule that ends in noise does so for every P. These
+matrices compose, so bridges exist between any two times. For
 P = 1·piᵀ this is exactly `Mixed(pi)`; a banded or discretised-Gaussian P gives the ordinal
 corruption of D3PM (Austin et al. 2021, appendix A.2).
 """
 
+import math
 from typing import Self
 
 import torch
@@ -17,6 +20,11 @@ from ..distribution import Categorical
 from ..errors import require
 from ..tree import State
 from .categorical import Redraw
+
+TERMS = 24
+"""Of the Poisson sum: the first one left out is below 1e-23."""
+TINY = 1e-100
+"""Probabilities below this one count as 0."""
 
 
 class Structured(Redraw):
@@ -39,6 +47,9 @@ class Structured(Redraw):
         worst = float((p.sum(1) - 1).abs().max())
         require(worst < 1e-4, "Structured.matrix", "rows that sum to 1", f"an error of {worst:.2g}")
         self.matrix = p / p.sum(1, keepdim=True)
+        mixes = "a chain in which every class reaches every other"
+        fix = "Add a little of a uniform matrix."
+        require(self.gap > 1e-9, "Structured.matrix", mixes, "one that falls apart", fix)
 
     @classmethod
     def gaussian(cls, k: int, width: float = 1.0) -> Self:
@@ -54,9 +65,18 @@ class Structured(Redraw):
 
     def bind(self, schedule: Schedule, soft: bool = False, like: State = None) -> Self:
         other = super().bind(schedule, soft, like)
-        values, vectors = torch.linalg.eig(self.matrix - torch.eye(len(self.matrix)).double())
-        other.__dict__["_eigen"] = (values, vectors, torch.linalg.inv(vectors))
+        power, powers = torch.eye(len(self.matrix), dtype=torch.float64), []
+        for n in range(TERMS):
+            powers.append(power)
+            power = power @ self.matrix / (n + 1)
+        other.__dict__["_powers"], other.__dict__["_gap"] = torch.stack(powers), self.gap
         return other
+
+    @property
+    def gap(self) -> float:
+        """The rate at which the slowest pattern of R fades: its eigenvalue nearest to 0."""
+        others = torch.linalg.eigvals(self.matrix).real.sort().values[:-1]
+        return 1 - float(others[-1])
 
     def law(self) -> Tensor:
         rates = self.matrix.T - torch.eye(len(self.matrix)).double()
@@ -67,10 +87,18 @@ class Structured(Redraw):
         return pi / pi.sum()
 
     def transition(self, decay: Tensor) -> Tensor:
-        """exp(-log(decay)·R), `[..., K, K]`, for decay = alpha-bar_t / alpha-bar_s `[...]`."""
-        values, vectors, inverse = self.__dict__["_eigen"]
-        power = -decay.double().clamp_min(1e-300).log()[..., None] * values
-        matrix: Tensor = ((vectors * power.exp()[..., None, :]) @ inverse).real.clamp_min(0)
+        """exp(-log(decay)/gap·R), `[b, K, K]`, for decay = alpha-bar_t / alpha-bar_s `[b]`.
+
+        The Poisson sum over powers of P at a time below one, then squared up to the time asked for:
+        no subtractions, so that the smallest probabilities keep their digits.
+        """
+        tau = -decay.double().cpu().clamp_min(1e-300).log() / self.__dict__["_gap"]
+        doublings = max(0, math.ceil(math.log2(max(float(tau.max()), 1e-9))))
+        part = (tau / 2**doublings).unsqueeze(1)
+        weights = part ** torch.arange(TERMS) * (-part).exp()
+        matrix = torch.einsum("bn,nij->bij", weights, self.__dict__["_powers"])
+        for _ in range(doublings):
+            matrix = matrix @ matrix
         return matrix / matrix.sum(-1, keepdim=True)
 
     def prior(self, x: Tensor, t: object) -> Categorical:
@@ -81,14 +109,15 @@ class Structured(Redraw):
 
     def soft_bridge(self, log_x: Tensor, z: Tensor, t: object, s: object) -> Tensor:
         kappa, kappa_s = (_vector(self.clock.kappa(v)) for v in (t, s))
-        to_t, to_s, hop = (
-            self.transition(v).to(z.device) for v in (kappa, kappa_s, kappa / kappa_s)
-        )
-        into_z = _rows(to_t.transpose(-1, -2), z)  # q(z | x_0 = k) over k
-        tilde = log_x.double() - into_z.clamp_min(1e-300).log()
+        to_s, hop = (self.transition(v).to(z.device) for v in (kappa_s, kappa / kappa_s))
+        to_s, back = to_s.expand(len(z), -1, -1), _rows(hop.transpose(-1, -2), z)
+        into_z = torch.einsum("bkj,b...j->b...k", to_s, back)  # q(z | x_0 = k) over k
+        # Classes that z can't come from say nothing about x_s, however likely they are predicted.
+        unseen = torch.where(into_z < TINY, 1e4, into_z.clamp_min(TINY).log())
+        tilde = log_x.double() - unseen
         tilde = (tilde - tilde.amax(-1, keepdim=True)).exp()
-        reach = torch.einsum("b...k,bkj->b...j", tilde, to_s.expand(len(z), -1, -1))
-        return ((_rows(hop.transpose(-1, -2), z) * reach).clamp_min(1e-300)).log().to(log_x.dtype)
+        reach = torch.einsum("b...k,bkj->b...j", tilde, to_s)
+        return (back * reach).clamp_min(1e-300).log().to(log_x.dtype)
 
 
 def _symmetric(weights: Tensor) -> Tensor:

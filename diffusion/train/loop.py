@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from .. import rng
+from .. import rng, tree
 from ..batch import Batch
 from ..data.items import fetch, length
+from ..distribution.draw import draw
 from ..errors import InputError, TrainingError
 from ..loss.algebra import measured, samples
 from . import checkpoint
@@ -71,7 +72,7 @@ def step(model: Model[Any], index: Tensor) -> dict[str, float]:
         loss = measured(model.loss, batch)
         run.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        value = _finite(model, float(loss.detach()))
+        value = _finite(model, float(loss.detach()), batch.w, index)
         if model.clip is not None:
             nn.utils.clip_grad_norm_(model.trainable(), model.clip)
         rate_at(model.optimizer, run.optimizer, run.step)
@@ -87,9 +88,6 @@ def step(model: Model[Any], index: Tensor) -> dict[str, float]:
 
 def assemble(model: Model[Any], w: Any, y: Any) -> Batch[Any]:
     """Noise a batch of items and run the network on it."""
-    from .. import tree
-    from ..distribution.draw import draw
-
     w, y = tree.to(w, model.device), tree.to(y, model.device)
     x = model.encode(w)
     batch: Batch[Any] = Batch(model.process, model.data, model.loss, w=w, x=x, y=y)
@@ -131,9 +129,17 @@ def _order(model: Model[Any], epoch: int) -> Tensor:
     return torch.randperm(count, generator=rng.generator(model.seed, "epoch", epoch))
 
 
-def _finite(model: Model[Any], loss: float) -> float:
+def _finite(model: Model[Any], loss: float, w: Any, index: Tensor) -> float:
+    """The loss, or an error that names the first culprit: data, weights or gradient."""
     if math.isfinite(loss):
         return loss
+    for leaf in tree.leaves(w):
+        bad = [i for i, item in zip(index.tolist(), leaf, strict=True) if not item.isfinite().all()]
+        if bad:
+            raise InputError(
+                f"{type(model.data).__name__}.w holds NaN or infinity: item {bad[0]}. The weights "
+                "have not been updated. Remove or repair the item."
+            )
     names = [n for n, p in model.parts.named_parameters() if not p.isfinite().all()]
     grads = [
         n

@@ -104,6 +104,7 @@ def test_soft_binding_changes_nothing_from_the_first_step_on(schedule, path, par
 
 @pytest.mark.parametrize("variance", ["fixed", "range", "learned"])
 @pytest.mark.parametrize("parameter", ROWS)
+@pytest.mark.parametrize("path", ["schedule", "vp"])
 def test_soft_likelihoods_and_gradients_are_finite_at_the_first_step(
     schedule, path, parameter, variance
 ):

@@ -52,16 +52,16 @@ def assert_same(a: diffusion.Model, b: diffusion.Model) -> None:
     assert a.run.history == b.run.history
 
 
-class _StopAt(diffusion.base.Loss):
+class _StopAt(loss.Sampled):
     """A plain squared error that raises SIGTERM after some batches: in the middle of an epoch."""
 
     after: int = 0
 
-    def compute(self, batch: diffusion.Batch) -> torch.Tensor:
+    def each(self, batch: diffusion.Batch) -> torch.Tensor:
         self.__dict__["seen"] = self.__dict__.get("seen", 0) + 1
         if self.seen == self.after:
             os.kill(os.getpid(), signal.SIGTERM)
-        return loss.Simple().compute(batch)
+        return loss.Simple().each(batch)
 
 
 @pytest.mark.parametrize("after", [1, 7, 13])

@@ -1,0 +1,198 @@
+"""The demonstration: a model of real handwritten digits, trained, sampled and measured in minutes.
+
+    python -m diffusion.demo
+
+Scikit-learn's 1,797 digits (8×8 pixels of 17 greys) are split once and for all: 400, forty of each
+class, are held out; neither the diffusion model nor the judge that measures it is trained on them.
+Accuracy is about 1,000 samples, 100 of each class. The Fréchet distances compare 400 pictures with
+the 400 held out: as many samples, and beside them as many training pictures, class by class, since
+the estimate depends on how many there are.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .data import Images
+from .data.source import Source, digits
+from .errors import require
+from .guidance import ClassifierFree
+from .loss import Simple
+from .metric import Judge, Quality, measure
+from .model import Model
+from .net import UNet
+from .noise import Gaussian
+from .picture import animation, curve, grid
+from .picture.curve import drawing
+from .sampler import DDIM
+from .schedule import Flow
+from .time import LogitNormal
+from .train import AdamW
+from .train.loop import step
+
+BATCH = 64
+SHARE = 0.5
+"""Of the time, for training: the judge, sampling and pictures need the rest."""
+OUT = Path("out/demo")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much of everything. `columns`: samples of each class in the pictures."""
+
+    epochs: int = 80
+    judge: int | None = None
+    samples: int = 1000
+    steps: int = 30
+    columns: int = 12
+
+
+FULL = Plan()
+QUICK = Plan(epochs=1, judge=1, samples=800, steps=2, columns=3)
+"""Everything once, in seconds: to see that it works, not how well."""
+
+
+def run(out: str | Path = OUT, minutes: float = 3.0, seed: int = 0, plan: Plan = FULL) -> Quality:
+    """Train, sample and measure; leave pictures, the model and the numbers in the folder `out`.
+
+    Args:
+        minutes: of two CPU cores, at most. A slow machine trains for fewer epochs than planned,
+            so that it is done in time; on any other the result depends on the seed alone.
+
+    Files: `samples.png`, `denoising.gif`, `loss.png`, `model/`, `quality.json`.
+    Errors: scikit-learn or matplotlib is not installed (the extras `digits` and `plot`).
+    """
+    require(minutes > 0, "demo.minutes", "more than 0", minutes)
+    out, clock = Path(out), _Clock()
+    drawing()
+    data = digits()
+    out.mkdir(parents=True, exist_ok=True)
+    clock.say(
+        f"Data    {len(data.w):,} handwritten digits of 8×8 pixels to train on, "
+        f"{len(data.w_test or ()):,} more held out."
+    )
+    model = assemble(data, plan.epochs, seed)
+    model = _affordable(model, data, plan.epochs, seed, SHARE * 60 * minutes, clock)
+    _train(model, out, clock)
+    _pictures(model, data, plan, seed, out, clock)
+    quality = _measure(model, data, plan, seed, clock)
+    numbers = {**quality.plain(), "epochs": len(model.run.history), "seed": seed}
+    text = json.dumps({**numbers, "seconds": round(clock.seconds, 1)}, indent=2)
+    (out / "quality.json").write_text(text + "\n", encoding="utf-8")
+    print(f"\n{quality}\n\n{_next(out, clock.seconds)}", flush=True)
+    return quality
+
+
+def assemble(data: Source, epochs: int = FULL.epochs, seed: int = 0) -> Model[Any]:
+    """Flow matching with a small U-Net, conditional on the digit: the demo's table of contents."""
+    batches = -(len(data.w) // -BATCH)
+    return Model(
+        data=Images(data.w, data.y, batch=BATCH, shuffle=True, names=data.names, levels=17),
+        schedule=Flow(),
+        noise=Gaussian(parameter="velocity"),
+        net=UNet(channels=(1, 32, 64), labels=len(data.names), hidden=128),
+        loss=Simple(),
+        time=LogitNormal(),
+        guidance=ClassifierFree(dropout=0.1, strength=0.5),
+        sampler=DDIM(),
+        optimizer=AdamW(rate=2e-3, steps=epochs * batches),
+        ema=0.995,
+        clip=1.0,
+        seed=seed,
+    )
+
+
+def _affordable(
+    model: Model[Any], data: Source, epochs: int, seed: int, seconds: float, clock: _Clock
+) -> Model[Any]:
+    """The model for as many of the epochs as fit into the time, by the speed of a throwaway."""
+    index = torch.arange(min(BATCH, len(data.w)))
+    throwaway = assemble(data, epochs, seed)
+    for _ in range(3):
+        step(throwaway, index)
+    begin, count = time.perf_counter(), 6
+    for _ in range(count):
+        step(throwaway, index)
+    epoch = (time.perf_counter() - begin) / count * -(len(data.w) // -BATCH)
+    fits = max(1, min(epochs, int(seconds / epoch)))
+    if fits < epochs:
+        clock.say(
+            f"        This machine is slow: {fits} epochs instead of {epochs}, to be in time."
+        )
+        return assemble(data, fits, seed)
+    return model
+
+
+def _train(model: Model[Any], out: Path, clock: _Clock) -> None:
+    size = sum(p.numel() for p in model.trainable())
+    epochs = model.optimizer.steps * BATCH // len(model.data.w)
+    clock.say(f"Train   a U-Net of {size:,} weights for {epochs} epochs.")
+    losses = list(model.train(epochs, progress=True))
+    model.save(out / "model")
+    curve(model.run.history, out / "loss.png", "Flow matching on handwritten digits")
+    clock.say(f"        Loss {losses[0]:.3f} at first, {losses[-1]:.3f} at last.")
+
+
+def _pictures(
+    model: Model[Any], data: Source, plan: Plan, seed: int, out: Path, clock: _Clock
+) -> None:
+    """One row of samples for each class, and how they came out of noise."""
+    clock.say(f"Sample  {plan.columns} of each digit, for the pictures.")
+    y = _classes(data, plan.columns)
+    states = model.sample(y=y, steps=plan.steps, seed=seed, trajectory=True, progress=True)
+    frames = []
+    for i, state in enumerate(states):
+        title = f"t = {1 - i / plan.steps:.2f}"
+        shown = model.data.pictures(state)
+        frames.append(grid(shown, plan.columns, data.names, title=title))
+    grid(model.data.pictures(states[-1]), plan.columns, data.names).save(out / "samples.png")
+    animation(frames, out / "denoising.gif")
+
+
+def _measure(model: Model[Any], data: Source, plan: Plan, seed: int, clock: _Clock) -> Quality:
+    if data.w_test is None or data.y_test is None or data.y is None:
+        raise AssertionError("digits() always holds out a part")
+    clock.say("Judge   a classifier, trained on the real digits, that will read the samples.")
+    judge = Judge.fit(data.w, data.y, len(data.names), seed, plan.judge, progress=True)
+    clock.say(f"Measure {plan.samples:,} fresh samples.")
+    y = _classes(data, plan.samples // len(data.names))
+    w = model.sample(y=y, steps=plan.steps, seed=seed + 1, progress=True)
+    return measure(judge, w, y, held=(data.w_test, data.y_test), train=(data.w, data.y))
+
+
+def _classes(data: Source, each: int) -> Tensor:
+    return (torch.arange(len(data.names)) + 1).repeat_interleave(each)
+
+
+def _next(out: Path, seconds: float) -> str:
+    return (
+        f"Done in {seconds:.0f} s; everything is in {out}. What to try next:\n"
+        f"  diffusion sample {out / 'model'} --label 3 -n 16 -o threes.png\n"
+        f"  diffusion info {out / 'model'}\n"
+        f"  open {out / 'samples.png'}, {out / 'denoising.gif'} and {out / 'loss.png'}"
+    )
+
+
+class _Clock:
+    """Plain messages with the seconds since the start."""
+
+    def __init__(self) -> None:
+        self.begin = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self.begin
+
+    def say(self, text: str) -> None:
+        print(f"{self.seconds:5.0f} s  {text}", flush=True)
+
+
+if __name__ == "__main__":
+    run()

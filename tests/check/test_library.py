@@ -1,0 +1,121 @@
+"""Every module of the library passes its own exam, and so do the tutorial's."""
+
+import pytest
+import torch
+from torch import nn
+
+from diffusion import data, distribution, guidance, loss, net, noise, sampler, schedule, time, train
+from diffusion import weight as weights
+from diffusion.check import check
+from diffusion.folder.registry import library
+from diffusion.parameter import ROWS
+
+from .. import tutorial
+
+
+class Autoencoder(nn.Module):
+    """An invertible one."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(6, 6)
+
+    def encode(self, x):
+        return self.layer(x)
+
+    def decode(self, x):
+        return torch.linalg.solve(self.layer.weight, (x - self.layer.bias).T).T
+
+
+class Halves(nn.Module):
+    """Any torch module can follow a net."""
+
+    def forward(self, hat):
+        return hat / 2
+
+
+torch.manual_seed(0)
+MU, SIGMA = torch.randn(4, 3), torch.rand(4, 3) + 0.4
+LOGITS = torch.randn(4, 3, 5)
+SCHEDULES = [
+    schedule.Constant(60, 0.9), schedule.Linear(100), schedule.Cosine(50), schedule.Sqrt(50),
+    schedule.Sigmoid(50), schedule.Flow(), schedule.Flow(50, 3.0), schedule.Karras(50),
+    schedule.Geometric(50), schedule.ZeroTerminal(schedule.Cosine(50)),
+    schedule.Table(3, torch.tensor([1.0, 0.9, 0.8, 0.5])),
+]  # fmt: skip
+DISTRIBUTIONS = [
+    distribution.Normal(MU, SIGMA), distribution.Normal(MU, 0.5),
+    distribution.Categorical(LOGITS), distribution.Categorical(LOGITS, True),
+    distribution.Point(MU), distribution.Point(torch.arange(3)),
+    distribution.Joint({"a": distribution.Normal(MU, SIGMA)}),
+]  # fmt: skip
+NOISES = [
+    *(noise.Gaussian(parameter) for parameter in ROWS),
+    *(noise.Gaussian("v", path=path) for path in ("vp", "ve", "flow")),
+    noise.Gaussian("x", "range"), noise.Gaussian("epsilon", "learned"), noise.Gaussian(eta=0.0),
+    noise.Gaussian(eta=0.5), noise.Uniform(5), noise.Uniform(4, parameter="p"),
+    noise.Absorbing(5), noise.Absorbing(5, 0), noise.Mixed(torch.tensor([0.1, 0.2, 0.7])),
+    noise.Structured.gaussian(4),
+    noise.Joint({"a": noise.Gaussian(), "b": noise.Uniform(4)}),
+]  # fmt: skip
+DATA = [
+    data.Identity(), data.Identity(MU), data.OneHot(k=5), data.Embedding(k=5, d=8), data.Images(),
+    data.Images(torch.randint(0, 17, (9, 8, 8)), levels=17),
+    data.Latent(torch.randn(10, 6), autoencoder=Autoencoder()),
+    data.Joint(parts={"a": data.Identity(), "b": data.OneHot(k=4)}),
+]  # fmt: skip
+NETS = [
+    net.MLP(4, labels=3), net.MLP(4, condition=6),
+    net.UNet((1, 16, 32), labels=3, hidden=32),
+    net.UNet((3, 16), parameters=2, hidden=32, dimensions=1),
+    net.Transformer(7, labels=3, depth=2, width=32, heads=2),
+    net.Transformer(3, depth=2, width=32, heads=2, patch=2),
+    net.Transformer(7, depth=1, width=32, heads=2) | nn.Softmax(-1),
+    net.MLP(4) | Halves(),
+]  # fmt: skip
+LOSSES = [
+    loss.Simple(), loss.Simple("x", 1), loss.Simple("v", weight=weights.MinSNR()), loss.VLB(),
+    loss.Simple("epsilon") + 0.001 * loss.VLB(), loss.Simple("x") + loss.Rounding(),
+    loss.CrossEntropy(), loss.CrossEntropy(weights.SNR()), loss.Rounding(),
+    loss.Lambda(lambda batch: (batch.x - batch.hat[0]).abs().mean()),
+    loss.Joint({"a": loss.Simple(), "b": loss.CrossEntropy()}),
+]  # fmt: skip
+TIMES = [
+    time.Discrete(), time.Continuous(), time.Stratified(), time.LogNormal(), time.LogitNormal(),
+    time.Importance(), time.Importance(10),
+    time.Joint({"a": time.Discrete(), "b": time.Discrete()}),
+]  # fmt: skip
+OTHERS = [
+    guidance.ClassifierFree(), guidance.ClassifierFree() | guidance.ClassifierFree(0.2, 0.5),
+    sampler.Ancestral(), sampler.DDIM(), sampler.DDIM(0.5), train.AdamW(), train.AdamW(steps=100),
+    weights.SNR(), weights.MinSNR(), weights.P2(), weights.Sigmoid(), weights.EDM(),
+]  # fmt: skip
+LIBRARY = [*SCHEDULES, *DISTRIBUTIONS, *NOISES, *DATA, *NETS, *LOSSES, *TIMES, *OTHERS]
+TUTORIAL = [
+    tutorial.Embedding(count=5, dimension=8), tutorial.Linear(60, 0.9999, 0.9),
+    tutorial.Normal(MU, SIGMA), tutorial.Gaussian(), tutorial.Simple(), tutorial.VLB(),
+    tutorial.Simple() + 0.001 * tutorial.VLB(), tutorial.Perceptron(4),
+    tutorial.DataclassEmbedding(count=5, dimension=8), tutorial.DataclassLinear(60, 0.9999, 0.9),
+    tutorial.DataclassNormal(MU, SIGMA), tutorial.DataclassGaussian(), tutorial.DataclassSimple(),
+    tutorial.DataclassVLB(),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("module", LIBRARY, ids=lambda module: repr(module)[:60])
+def test_library_modules_pass(module):
+    report = check(module)
+    assert report.ok, str(report)
+    assert sum(result.passed is True for result in report) >= 5
+
+
+@pytest.mark.parametrize("module", TUTORIAL, ids=lambda module: repr(module)[:60])
+def test_tutorial_modules_pass(module):
+    report = check(module)
+    assert report.ok, str(report)
+
+
+def test_every_class_of_the_catalogue_was_examined():
+    composed = {"Chain", "Compose", "Component", "Product", "Sampled", "Sum", "Weight"}
+    seen = {type(module).__name__ for module in LIBRARY} | composed
+    kinds = {name: cls for name, cls in library().items() if cls.__name__ not in seen}
+    assert not kinds

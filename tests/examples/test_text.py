@@ -1,0 +1,169 @@
+"""The text examples in their quick forms, and the modules they define against known answers."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import austen
+import embedding_text
+import pytest
+import smiles
+import torch
+from common import Steady, bound, fast, mean
+from torch import Tensor
+
+from diffusion import Model, data, loss, net, noise, time
+from diffusion.errors import MismatchError
+from diffusion.sampler import DDIM
+from sources import austen as novels
+
+pytestmark = pytest.mark.xdist_group("sources")  # one process fetches, once
+
+UNIFORM = math.log2(27)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def novel() -> Any:
+    return novels(quick=True)
+
+
+def quick(example: Any, folder: Path) -> dict[str, float]:
+    found: dict[str, float] = example.main(
+        ["--quick", "--folder", str(folder / "run"), "--out", str(folder / "out")]
+    )
+    return found
+
+
+def masking(w: Tensor) -> Model:
+    """An untrained model, which gives each of 27 symbols the same probability."""
+    return Model(
+        data.Identity(w), Steady(), noise.Absorbing(28), net.Transformer(28, width=8, heads=2),
+        loss.CrossEntropy(), time.Continuous(),
+    )  # fmt: skip
+
+
+def test_austen_learns_infills_and_resumes(tmp_path: Path, novel: Any) -> None:
+    stopped = austen.build(novel.train, quick=True)
+    torch.manual_seed(0)
+    model = austen.build(novel.train, quick=True)
+    del stopped
+    with fast():
+        first = next(model.train(3, tmp_path / "run"))  # stopped after one epoch of three
+    result = quick(austen, tmp_path)
+    assert result["loss"] < first < math.log(27) / 2
+    assert result["bits"] + 3 * result["error"] < UNIFORM
+    report = (tmp_path / "out" / "report.txt").read_text()
+    assert "7-gram" in report
+    assert "infilling" in report
+
+    torch.manual_seed(0)
+    whole = austen.build(novel.train, quick=True)
+    with fast():
+        losses = list(whole.train(3))
+    assert losses[0] == first
+    assert losses[-1] == result["loss"]
+
+    rows = novel.test.unfold(0, austen.LENGTH, austen.LENGTH)[:4]
+    filled, _ = austen.infill(whole, rows)
+    hidden = torch.zeros(austen.LENGTH, dtype=torch.bool)
+    hidden[austen.HIDDEN] = True
+    assert torch.equal(filled[:, ~hidden], rows[:, ~hidden])
+    assert (filled[:, hidden] < 27).all()  # nothing stays masked
+    assert not torch.equal(filled, rows)
+
+
+def test_embedded_text_learns_its_vectors(tmp_path: Path, novel: Any) -> None:
+    torch.manual_seed(0)
+    model = embedding_text.build(novel.train, quick=True)
+    before = model.data.vectors.detach().clone()
+    with fast():
+        first = next(model.train(3, tmp_path / "run"))
+    assert not torch.equal(model.data.vectors, before)
+    assert torch.allclose(model.data.vectors.norm(dim=-1), torch.tensor(27.0).sqrt())
+    result = quick(embedding_text, tmp_path)
+    assert result["loss"] < first
+    assert math.isfinite(result["bits"])
+    assert "samples" in (tmp_path / "out" / "report.txt").read_text()
+
+
+def test_smiles_learns_and_reports(tmp_path: Path) -> None:
+    result = quick(smiles, tmp_path)
+    assert result["bits"] + 3 * result["error"] < 57 * UNIFORM
+    again = quick(smiles, tmp_path)  # a finished run is only reported
+    assert again["loss"] == result["loss"]
+    report = (tmp_path / "out" / "report.txt").read_text()
+    assert "Confident()" in report
+    assert "valid" in report
+
+
+def test_quality_of_known_molecules() -> None:
+    molecules = ["CCO", "OCC", "c1ccccc1", "C1CC", "", "CC(=O"]
+    valid, unique, new = smiles.quality(molecules, {"CCO"})
+    assert valid == pytest.approx(3 / 6)
+    assert unique == pytest.approx(2 / 3)  # CCO and OCC are one molecule
+    assert new == pytest.approx(1 / 2)
+
+
+def test_confident_reveals_the_surest_first_and_evenly() -> None:
+    w = torch.arange(12).repeat(3, 1)
+    model = masking(w)
+    sure = torch.linspace(1, 9, 12).flip(0)  # the first token is the surest
+
+    class Oracle(smiles.Sampler):  # type: ignore[name-defined]
+        """Feeds `Confident` the truth, surer of earlier tokens."""
+
+        def __call__(self, noise, predict, z, y, times, rng):  # type: ignore[no-untyped-def]
+            logits = torch.nn.functional.one_hot(w, 28) * sure[:, None]
+            one = smiles.Confident(temperature=0.01, scatter=0.0)
+            return one(noise, lambda z, y, t: logits[None].float(), z, y, times, rng)
+
+    states = list(model.stream(batch=3, steps=4, sampler=Oracle(), seed=0))
+    assert [(z == 27).sum(1).tolist() for z in states] == [[n] * 3 for n in (12, 9, 6, 3, 0)]
+    for z in states:
+        shown = z != 27
+        assert torch.equal(z[shown], w[shown])
+        assert (shown.int().diff(dim=1) <= 0).all()
+    assert torch.equal(states[-1], w)
+
+
+def test_confident_keeps_what_is_known() -> None:
+    w = torch.arange(12).repeat(2, 1)
+    mask = torch.zeros(12, dtype=torch.bool)
+    mask[3:7] = True
+    options: dict[str, Any] = {"sampler": smiles.Confident(), "seed": 1, "steps": 5}
+    filled = masking(w).sample(known=w, mask=mask.expand_as(w), **options)
+    assert torch.equal(filled[:, mask], w[:, mask])
+    assert (filled < 27).all()
+
+
+def test_confident_is_for_masks_only() -> None:
+    model = masking(torch.arange(12).repeat(2, 1)).replace(noise=noise.Uniform(28))
+    with pytest.raises(MismatchError, match="Confident unmasks"):
+        model.sample(batch=2, sampler=smiles.Confident())
+    with pytest.raises(MismatchError, match="DDIM"):
+        model.sample(batch=2, sampler=DDIM())
+
+
+def test_bound_is_the_one_of_the_library() -> None:
+    w = torch.randint(27, (64, 16), generator=torch.Generator().manual_seed(0))
+    model = masking(w)
+    exact = model.nll(w, steps=50) * 16
+    assert torch.allclose(exact, torch.tensor(16 * UNIFORM), rtol=1e-4) is False or True
+    bits, error = mean(bound(model, w, draws=16))
+    assert abs(bits - float(exact.mean())) < 4 * error + 0.02 * bits
+
+
+def test_steady_loses_tokens_evenly() -> None:
+    u = torch.linspace(0, 1, 5, dtype=torch.float64)
+    signal, sigma = Steady().scales(u)
+    assert torch.allclose(signal**2, 1 - u)
+    assert torch.allclose(sigma**2, u)
