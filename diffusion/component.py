@@ -23,10 +23,7 @@ _FIELDS = "__dataclass_fields__"
 
 
 def finalise(cls: type) -> None:
-    """Make `cls` and its component bases dataclasses, unless they are or have their own init."""
-    for base in reversed(cls.__mro__[1:]):
-        if isinstance(base, ComponentMeta):
-            finalise(base)
+    """Make `cls` a dataclass, unless it is one or has its own init; its bases are done by then."""
     own = vars(cls)
     if _FIELDS in own or "__init__" in own:
         return

@@ -12,10 +12,12 @@ the estimate depends on how many there are.
 from __future__ import annotations
 
 import json
+import statistics
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -41,6 +43,9 @@ BATCH = 64
 SHARE = 0.5
 """Of the time, for training: the judge, sampling and pictures need the rest."""
 OUT = Path("out/demo")
+LEVELS = 17
+Pair: TypeAlias = tuple[Tensor, Tensor]
+PIXELS = Images(levels=LEVELS)
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ class Plan:
 
 
 FULL = Plan()
-QUICK = Plan(epochs=1, judge=1, samples=800, steps=2, columns=3)
+QUICK = Plan(epochs=1, judge=1, samples=100, steps=2, columns=3)
 """Everything once, in seconds: to see that it works, not how well."""
 
 
@@ -76,11 +81,11 @@ def run(out: str | Path = OUT, minutes: float = 3.0, seed: int = 0, plan: Plan =
     out.mkdir(parents=True, exist_ok=True)
     clock.say(
         f"Data    {len(data.w):,} handwritten digits of 8×8 pixels to train on, "
-        f"{len(data.w_test or ()):,} more held out."
+        f"{len(_parts(data)[1][0]):,} more held out."
     )
-    model = assemble(data, plan.epochs, seed)
-    model = _affordable(model, data, plan.epochs, seed, SHARE * 60 * minutes, clock)
-    _train(model, out, clock)
+    epochs = _affordable(data, plan.epochs, SHARE * 60 * minutes, clock)
+    model = assemble(data, epochs, seed)
+    _train(model, epochs, out, clock)
     _pictures(model, data, plan, seed, out, clock)
     quality = _measure(model, data, plan, seed, clock)
     numbers = {**quality.plain(), "epochs": len(model.run.history), "seed": seed}
@@ -94,7 +99,7 @@ def assemble(data: Source, epochs: int = FULL.epochs, seed: int = 0) -> Model[An
     """Flow matching with a small U-Net, conditional on the digit: the demo's table of contents."""
     batches = -(len(data.w) // -BATCH)
     return Model(
-        data=Images(data.w, data.y, batch=BATCH, shuffle=True, names=data.names, levels=17),
+        data=Images(data.w, data.y, BATCH, shuffle=True, names=data.names, levels=LEVELS),
         schedule=Flow(),
         noise=Gaussian(parameter="velocity"),
         net=UNet(channels=(1, 32, 64), labels=len(data.names), hidden=128),
@@ -109,30 +114,25 @@ def assemble(data: Source, epochs: int = FULL.epochs, seed: int = 0) -> Model[An
     )
 
 
-def _affordable(
-    model: Model[Any], data: Source, epochs: int, seed: int, seconds: float, clock: _Clock
-) -> Model[Any]:
-    """The model for as many of the epochs as fit into the time, by the speed of a throwaway."""
-    index = torch.arange(min(BATCH, len(data.w)))
-    throwaway = assemble(data, epochs, seed)
+def _affordable(data: Source, epochs: int, seconds: float, clock: _Clock) -> int:
+    """As many of the epochs as fit into the time, by the speed of a throwaway model."""
+    index, throwaway, count = torch.arange(BATCH), assemble(data, epochs), 7
     for _ in range(3):
         step(throwaway, index)
-    begin, count = time.perf_counter(), 6
+    moments = [time.perf_counter()]
     for _ in range(count):
         step(throwaway, index)
-    epoch = (time.perf_counter() - begin) / count * -(len(data.w) // -BATCH)
+        moments.append(time.perf_counter())
+    each = statistics.median(b - a for a, b in pairwise(moments))
+    epoch = each * -(len(data.w) // -BATCH)
     fits = max(1, min(epochs, int(seconds / epoch)))
     if fits < epochs:
-        clock.say(
-            f"        This machine is slow: {fits} epochs instead of {epochs}, to be in time."
-        )
-        return assemble(data, fits, seed)
-    return model
+        clock.say(f"        This machine is slow: {fits} epochs, not {epochs}, to be in time.")
+    return fits
 
 
-def _train(model: Model[Any], out: Path, clock: _Clock) -> None:
+def _train(model: Model[Any], epochs: int, out: Path, clock: _Clock) -> None:
     size = sum(p.numel() for p in model.trainable())
-    epochs = model.optimizer.steps * BATCH // len(model.data.w)
     clock.say(f"Train   a U-Net of {size:,} weights for {epochs} epochs.")
     losses = list(model.train(epochs, progress=True))
     model.save(out / "model")
@@ -150,21 +150,26 @@ def _pictures(
     frames = []
     for i, state in enumerate(states):
         title = f"t = {1 - i / plan.steps:.2f}"
-        shown = model.data.pictures(state)
+        shown = PIXELS.pictures(state)
         frames.append(grid(shown, plan.columns, data.names, title=title))
-    grid(model.data.pictures(states[-1]), plan.columns, data.names).save(out / "samples.png")
+    grid(PIXELS.pictures(states[-1]), plan.columns, data.names).save(out / "samples.png")
     animation(frames, out / "denoising.gif")
 
 
 def _measure(model: Model[Any], data: Source, plan: Plan, seed: int, clock: _Clock) -> Quality:
-    if data.w_test is None or data.y_test is None or data.y is None:
-        raise AssertionError("digits() always holds out a part")
     clock.say("Judge   a classifier, trained on the real digits, that will read the samples.")
-    judge = Judge.fit(data.w, data.y, len(data.names), seed, plan.judge, progress=True)
+    train, held = _parts(data)
+    judge = Judge.fit(*train, len(data.names), seed, plan.judge, progress=True)
     clock.say(f"Measure {plan.samples:,} fresh samples.")
     y = _classes(data, plan.samples // len(data.names))
     w = model.sample(y=y, steps=plan.steps, seed=seed + 1, progress=True)
-    return measure(judge, w, y, held=(data.w_test, data.y_test), train=(data.w, data.y))
+    return measure(judge, w, y, held, train)
+
+
+def _parts(data: Source) -> tuple[Pair, Pair]:
+    """Pictures and labels: those to train on, and those held out."""
+    w, y, held = (torch.as_tensor(part) for part in (data.w, data.y, data.w_test))
+    return (w, y), (held, torch.as_tensor(data.y_test))
 
 
 def _classes(data: Source, each: int) -> Tensor:

@@ -67,6 +67,7 @@ class Model(Generic[D]):
         self.ema, self.clip, self.seed = ema, clip, seed
         self.device = torch.device(device)
         self.run = Run()
+        self._bound: dict[Any, Any] = {}
         fit.kinds(self)
         fit.losses(self)
         self.parts = _parts(net, data).to(self.device)
@@ -206,7 +207,10 @@ class Model(Generic[D]):
             self.state_dtype,
         )
         if isinstance(self.noise, Bridge):
-            return self.noise.bind(self.schedule, soft, like)
+            key = (soft, id(self.noise), id(self.schedule))
+            if key not in self._bound:  # modules don't change once bound, so neither do the tables
+                self._bound[key] = self.noise.bind(self.schedule, soft, like)
+            return self._bound[key]
         return Stepwise(self.noise, self.schedule, soft, times, like)
 
     def encode(self, w: State) -> State:

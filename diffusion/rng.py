@@ -57,22 +57,23 @@ def scope(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
 
 def normal(like: Tensor, rng: Rng = None) -> Tensor:
     """Standard normal noise with the shape, dtype and device of `like`."""
-    return _draw(torch.randn, like, like.dtype, rng)
+    return _draw(Tensor.normal_, like, like.dtype, rng)
 
 
 def uniform(like: Tensor, rng: Rng = None) -> Tensor:
     """Uniform noise on [0, 1) in float64 with the shape and device of `like`."""
-    return _draw(torch.rand, like, torch.float64, rng)
+    return _draw(Tensor.uniform_, like, torch.float64, rng)
 
 
-def _draw(function: Callable[..., Tensor], like: Tensor, dtype: torch.dtype, rng: Rng) -> Tensor:
+def _draw(fill: Callable[..., Tensor], like: Tensor, dtype: torch.dtype, rng: Rng) -> Tensor:
     if rng is None:
-        return function(like.shape, dtype=dtype, device=like.device)
+        return fill(torch.empty(like.shape, dtype=dtype, device=like.device))
     # Half types draw in float32, so that one seed gives one picture in every precision.
     drawn = torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
+    out = torch.empty(like.shape, dtype=drawn)
     if isinstance(rng, Generator):
-        return function(like.shape, dtype=drawn, generator=rng).to(like.device, dtype)
-    if len(rng) == 1:
-        return function(like.shape, dtype=drawn, generator=rng[0]).to(like.device, dtype)
-    parts = [function(like.shape[1:], dtype=drawn, generator=one) for one in rng]
-    return torch.stack(parts).to(like.device, dtype)
+        fill(out, generator=rng)
+    else:
+        for row, one in zip(out.unbind(0), rng, strict=True):
+            fill(row, generator=one)
+    return out.to(like.device, dtype)

@@ -24,10 +24,10 @@ HIDDEN = slice(56, 72)
 
 
 def build(text: Tensor, quick: bool = False) -> Model:
-    """Two passes over overlapping windows; in the quick form, three over a small part."""
-    windows = text.unfold(0, LENGTH, 128 if quick else 109)
-    sizes = (32, 2, 2) if quick else (160, 4, 5)
-    width, depth, heads = sizes
+    """One pass over overlapping windows; in the quick form, three over a small part."""
+    windows = text.unfold(0, LENGTH, 128 if quick else 99)
+    width, depth, heads = (32, 2, 2) if quick else (160, 4, 5)
+    steps = epochs(quick) * -(len(windows) // -BATCH)
     return Model(
         data=data.Identity(windows, batch=BATCH, shuffle=True),
         schedule=Steady(),
@@ -35,9 +35,7 @@ def build(text: Tensor, quick: bool = False) -> Model:
         net=net.Transformer(28, width=width, depth=depth, heads=heads, length=LENGTH),
         loss=loss.CrossEntropy(),
         time=time.Stratified(),
-        optimizer=train.AdamW(
-            2.5e-3, betas=(0.9, 0.98), warmup=10 if quick else 100, steps=epochs(quick) * -(len(windows) // -BATCH)
-        ),
+        optimizer=train.AdamW(2.5e-3, betas=(0.9, 0.98), warmup=10 if quick else 100, steps=steps),
         clip=1.0,
     )
 
@@ -55,7 +53,8 @@ def likelihood(model: Model, text: Austen) -> tuple[float, float, list[str]]:
     """The bound in bits per character of the test text with its standard error, and a table."""
     rows = text.test.unfold(0, LENGTH, LENGTH)
     bits, error = mean(bound(model, rows) / LENGTH)
-    table = [f"{n}-gram              {b:.3f}" for n, b in enumerate(witten_bell(text.train, text.test), 1)]
+    grams = enumerate(witten_bell(text.train, text.test), 1)
+    table = [f"{n}-gram              {b:.3f}" for n, b in grams]
     head = f"diffusion (bound)   {bits:.3f} ± {error:.3f} bits per character, {len(rows)} windows"
     return bits, error, [head, *table]
 
@@ -68,8 +67,9 @@ def infill(model: Model, rows: Tensor) -> tuple[Tensor, list[str]]:
     hit = (filled == rows)[:, HIDDEN].double().mean()
     lines = [f"share of hidden characters found: {hit:.3f}"]
     for row, truth in zip(filled[:4], rows, strict=False):
-        before, middle, after = spell(row[: HIDDEN.start]), spell(row[HIDDEN]), spell(row[HIDDEN.stop :])
-        lines.append(f"{before}[{middle}]{after}  (was: {spell(truth[HIDDEN])})")
+        found, was = spell(row), spell(truth[HIDDEN])
+        before, middle, after = found[: HIDDEN.start], found[HIDDEN], found[HIDDEN.stop :]
+        lines.append(f"{before}[{middle}]{after}  (was: {was})")
     return filled, lines
 
 
@@ -93,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
             print(f"epoch {len(model.run.history)}: cross-entropy {value:.4f} nats")
         spent = clock.process_time() - start
         bits, error, table = likelihood(model, text)
-        filled, passages = infill(model, text.test.unfold(0, LENGTH, LENGTH)[:64])
+        _, passages = infill(model, text.test.unfold(0, LENGTH, LENGTH)[:64])
         samples = [spell(row) for row in model.sample(batch=6, steps=LENGTH, seed=0)]
         path = unmasking(model)
     lines = [f"trained for {spent:.0f} CPU-seconds", "", *table, "", "samples", *samples]

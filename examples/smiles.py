@@ -42,15 +42,17 @@ class Confident(Sampler):
     def __call__(
         self, noise: Any, predict: Predict, z: Any, y: Any, times: Sequence[Any], draws: rng.Rng
     ) -> Iterator[Any]:
-        count = (z == noise.mask).sum(-1, keepdim=True)
+        count = noise.touched(z).sum(-1, keepdim=True)
         for t, s in pairwise(times):
             law = Categorical(noise.predict(z, t, predict(z, y, t)) / self.temperature)
             ids, _ = law.sample(draws)
             gumbel = -(-rng.uniform(z, draws).clamp_min(1e-12).log()).log()
-            sure = (self.scatter * t * gumbel - law.nll(ids)).masked_fill(z != noise.mask, torch.inf)
+            hidden = noise.touched(z)
+            sure = self.scatter * t * gumbel - law.nll(ids)
+            sure = sure.masked_fill(~hidden, torch.inf)
             left = (count * (1 - noise.clock.kappa(s))).round()
             keep = sure.argsort(-1).argsort(-1) >= left
-            z = torch.where(keep & (z == noise.mask), ids, z)
+            z = torch.where(keep & hidden, ids, z)
             yield z
 
 
@@ -64,7 +66,9 @@ def build(rows: Tensor, quick: bool = False) -> Model:
         net=net.Transformer(28, width=width, depth=depth, heads=heads, length=LENGTH),
         loss=loss.CrossEntropy(),
         time=time.Stratified(),
-        optimizer=train.AdamW(2.5e-3, betas=(0.9, 0.98), warmup=10 if quick else 100, steps=len(rows) // BATCH),
+        optimizer=train.AdamW(
+            2.5e-3, betas=(0.9, 0.98), warmup=10 if quick else 100, steps=len(rows) // BATCH
+        ),
         clip=1.0,
     )
 
@@ -79,7 +83,9 @@ def quality(smiles: Sequence[str], known: set[str]) -> tuple[float, float, float
     return *parts, len(unique - known) / max(len(unique), 1)
 
 
-def table(model: Model, known: set[str], count: int, steps: Sequence[int]) -> tuple[list[str], list[str]]:
+def table(
+    model: Model, known: set[str], count: int, steps: Sequence[int]
+) -> tuple[list[str], list[str]]:
     """Quality of samples by sampler and number of steps, and some samples of the last row."""
     lines, smiles = ["sampler                        steps  valid  unique  new"], []
     for one in (sampler.Ancestral(), Confident(), Confident(scatter=0.0), Confident(0.8, 1.0)):

@@ -126,7 +126,9 @@ def test_a_wrong_output_shape_is_found_by_a_dry_run() -> None:
         def forward(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
             return x  # forgot the first axis
 
-    with pytest.raises(MismatchError, match=r"Flat must return \[p, b, \.\.\.\] = \[1 or more, 2, 2\]"):
+    with pytest.raises(
+        MismatchError, match=r"Flat must return \[p, b, \.\.\.\] = \[1 or more, 2, 2\]"
+    ):
         model(net=Flat(), guidance=None)
 
 
@@ -263,7 +265,11 @@ def test_ids_and_one_hots_train_alike(kind: noise.Uniform) -> None:
     for transform in (data.Identity(ids, batch=16), data.OneHot(ids, k=11, batch=16)):
         torch.manual_seed(0)
         one = diffusion.Model(
-            data=transform, schedule=schedule.Cosine(50), noise=kind, net=_Logits(11), loss=loss.VLB()
+            data=transform,
+            schedule=schedule.Cosine(50),
+            noise=kind,
+            net=_Logits(11),
+            loss=loss.VLB(),
         )
         batch = one.batch(ids)
         values.append(float(loss.VLB().compute(batch).detach()))

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 import diffusion
+import diffusion.net
 from diffusion import data, loss, noise, schedule
 from diffusion.base import Net
 from diffusion.errors import MismatchError
-import diffusion.net
 from diffusion.sampler import DDIM
 
 from . import tutorial as ours

@@ -55,7 +55,7 @@ class Data(Component):
     def using(self, modules: dict[str, nn.Module]) -> Self:
         """A copy that shares the items and owns other networks, by the names of `modules()`."""
         other = copy.copy(self)
-        other.__dict__.update(modules)
+        vars(other).update(modules)
         return other
 
     def __len__(self) -> int:

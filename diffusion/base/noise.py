@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, Generic, Self
 
 from torch import Tensor
@@ -70,7 +71,7 @@ class Bridge(Noise[D_co]):
         from ..schedule.scales import Table
 
         bound = self.bind(Table(len(alpha) - 1, alpha))
-        self.__dict__.update(bound.__dict__)
+        vars(self).update(vars(bound))
 
     def posterior(self, x: Tensor, z: Tensor, t: Any, s: Any = None) -> D_co:
         return self.bridge(x, z, t, self.before(t) if s is None else s)
@@ -89,6 +90,10 @@ class Bridge(Noise[D_co]):
     def decoder(self, z: Tensor, t: Any, hat: Tensor) -> D_co:
         """p(x_0 | x_t) as a likelihood of the data, for the last term of the bound."""
         return self.approximate(z, t, hat)
+
+    def prepare(self, times: Sequence[Any]) -> None:
+        """Called once with the host times of a sampling, so that steps need no more than lookups."""
+        return
 
     def inputs(self, z: Tensor, t: Any) -> Tensor:
         """What the network is shown of the state `z`."""

@@ -151,15 +151,14 @@ def _labels(w: Any, y: Tensor, names: tuple[str, ...], where: str) -> None:
     if y.dim() != 1 or y.is_floating_point() or not len(y):
         return
     low, high = int(y.min()), int(y.max())
+    zero = "Class ids start at 1, 0 is the null condition (no label): save y + 1."
     if names:
-        fix = "Class ids start at 1, 0 is the null condition: save y + 1." if low == 0 else ""
-        require(high <= len(names) and (low > 0 or high < len(names) - 1 or high == 0), where,
-                f"class ids 1..{len(names)}, for {len(names)} names", f"{low}..{high}", fix)  # fmt: skip
+        expected = f"class ids 1..{len(names)} for {len(names)} names"
+        shifted = low == 0 and high == len(names) - 1
+        fits = low >= 0 and high <= len(names) and not shifted
+        require(fits, where, expected, f"{low}..{high}", zero if low == 0 else "")
     elif low == 0 < high:
-        warnings.warn(
-            f"{where}: id 0 is the null condition (no label); if it is a class here, save y + 1.",
-            stacklevel=2,
-        )
+        warnings.warn(f"{where}: ids {low}..{high}. If 0 is a class here: {zero}", stacklevel=2)
 
 
 def _text(path: Path, length: int) -> Source:

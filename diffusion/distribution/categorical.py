@@ -49,7 +49,7 @@ class Categorical(Distribution):
             return -logp.gather(-1, x.unsqueeze(-1)).squeeze(-1)
         return -_expect(x, logp)
 
-    def dkl(self, other: "Categorical") -> Tensor:
+    def dkl(self, other: Self) -> Tensor:
         """Sum of p·(log p - log p') over the classes that have p > 0."""
         logp = self.logits.log_softmax(-1)
         p = logp.exp()

@@ -1,6 +1,6 @@
 """Independent distributions of several modalities, by name."""
 
-from typing import Any
+from typing import Any, Self
 
 from .. import tree
 from ..base import Distribution
@@ -21,7 +21,7 @@ class Joint(Distribution):
     def nll(self, x: State) -> State:
         return {key: part.nll(x[key]) for key, part in self.parts.items()}
 
-    def dkl(self, other: "Joint") -> State:
+    def dkl(self, other: Self) -> State:
         return {key: part.dkl(other.parts[key]) for key, part in self.parts.items()}
 
     def to(self, *args: Any, **kwargs: Any) -> "Joint":

@@ -1,6 +1,7 @@
 r"""$\mathcal N(\mu, \sigma^2)$, element by element."""
 
 import math
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -32,7 +33,7 @@ class Normal(Distribution):
         sigma = torch.as_tensor(self.sigma, dtype=self.mu.dtype, device=self.mu.device)
         return 0.5 * ((x - self.mu) / sigma) ** 2 + sigma.log() + 0.5 * math.log(2 * math.pi)
 
-    def dkl(self, other: "Normal") -> Tensor:
+    def dkl(self, other: Self) -> Tensor:
         r"""$\log(\sigma_2/\sigma_1) + (\sigma_1^2 + (\mu_1-\mu_2)^2) / (2\sigma_2^2) - 1/2$."""
         one, two = (torch.as_tensor(d.sigma, dtype=d.mu.dtype) for d in (self, other))
         variance = (one**2 + (self.mu - other.mu) ** 2) / (2 * two**2)

@@ -1,5 +1,7 @@
 """Point masses: a state that does not move."""
 
+from typing import Self
+
 import torch
 from torch import Tensor
 
@@ -19,6 +21,6 @@ class Point(Distribution):
         """0 at the value, infinite elsewhere."""
         return torch.where(x == self.value, 0.0, torch.inf)
 
-    def dkl(self, other: "Point") -> Tensor:
+    def dkl(self, other: Self) -> Tensor:
         """0 where the values agree, infinite elsewhere."""
         return other.nll(self.value)

@@ -14,7 +14,7 @@ class Compose(Guidance):
     def __post_init__(self) -> None:
         flat = [p for part in self.parts for p in getattr(part, "parts", (part,))]
         self.parts = tuple(flat)
-        self.__dict__["conditional"] = any(part.conditional for part in self.parts)
+        vars(self)["conditional"] = any(part.conditional for part in self.parts)
 
     def corrupt(self, batch: Batch[Any]) -> None:
         for part in self.parts:

@@ -72,7 +72,7 @@ class Judge(nn.Module):
         count = epochs or max(3, min(30, PICTURES // len(w)))
         with rng.scope(rng.fold(seed, "judge")):
             judge = cls(w.shape[1], classes, stride=_stride(w))
-            judge = judge.to(memory_format=torch.channels_last)  # a third less time
+            judge.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a third less time
             pixels = w.float()
             judge.mean.copy_(pixels.mean((0, 2, 3)).reshape(-1, 1, 1))
             judge.scale.copy_(pixels.std((0, 2, 3)).clamp_min(1e-6).reshape(-1, 1, 1))
@@ -88,7 +88,9 @@ class Judge(nn.Module):
     def features(self, w: Tensor) -> Tensor:
         """Activations before the last layer, `[n, dims]`."""
         w = self._known(w)
-        return torch.cat([self.body((p.float() - self.mean) / self.scale) for p in w.split(512)])
+        return torch.cat(
+            [self.body((p.float() - self.mean) / self.scale) for p in torch.split(w, 512)]
+        )
 
     def predict(self, w: Tensor) -> Tensor:
         """The class ids, 1..classes, that the judge reads in pictures."""
@@ -144,7 +146,7 @@ def _train(judge: Judge, w: Tensor, y: Tensor, epochs: int, progress: bool) -> N
     judge.train()
     with Bar(steps, progress, "judge") as bar:
         for epoch in range(epochs):
-            for i, index in enumerate(torch.randperm(len(w)).split(BATCH)):
+            for i, index in enumerate(torch.split(torch.randperm(len(w)), BATCH)):
                 logits = judge(_shifted(w[index], reach))
                 loss = nn.functional.cross_entropy(logits, y[index])
                 optimizer.zero_grad(set_to_none=True)

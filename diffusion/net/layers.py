@@ -5,7 +5,6 @@ do: a net made on the meta device is initialised by `to_empty` and a reset of it
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -62,15 +61,16 @@ class GroupNorm(nn.Module):
         self, x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None
     ) -> Tensor:
         """`x` `[b, width, ...]`; a = weight + scale, b = bias + shift, each `[b or 1, width]`."""
+        # Not the function of nn.functional: that one refuses groups of a single value.
         if scale is None or shift is None:
-            return F.group_norm(x, self.groups, self.weight, self.bias)
+            return torch.group_norm(x, self.groups, self.weight, self.bias)
         batch, width = x.shape[:2]
         # Samples become channels of one sample, so that one kernel normalises and modulates: twice
         # as fast as a norm and a multiply-add, forward and backward on a CPU.
         flat = x.reshape(1, batch * width, *x.shape[2:])
         a = (self.weight + scale).expand(batch, width).reshape(-1)
         b = (self.bias + shift).expand(batch, width).reshape(-1)
-        return F.group_norm(flat, batch * self.groups, a, b).reshape(x.shape)
+        return torch.group_norm(flat, batch * self.groups, a, b).reshape(x.shape)
 
 
 def divisor(width: int, most: int) -> int:

@@ -58,10 +58,10 @@ class Redraw(Bridge[Categorical]):
     def bind(self, schedule: Schedule, soft: bool = False, like: State = None) -> Self:
         # Discrete bridges keep a finite likelihood at t = 0, so there is nothing to soften.
         other = self.vary()
-        other.__dict__["_clock"] = Clock(schedule)
-        other.__dict__["_pi"] = {}
-        other.__dict__["_everywhere"] = bool((self.law() > 0).all())
-        other.__dict__["_onehot"] = like is not None and self.is_onehot(like)
+        vars(other)["_clock"] = Clock(schedule)
+        vars(other)["_pi"] = {}
+        vars(other)["_everywhere"] = bool((self.law() > 0).all())
+        vars(other)["_onehot"] = like is not None and self.is_onehot(like)
         return other
 
     def before(self, t: Any) -> Any:
@@ -171,7 +171,7 @@ class Redraw(Bridge[Categorical]):
 
     def _log_pi(self, like: Tensor) -> Tensor:
         dtype = torch.float64 if like.dtype == torch.float64 else torch.float32
-        cache = self.__dict__.setdefault("_pi", {})
+        cache = vars(self).setdefault("_pi", {})
         key = (like.device, dtype)
         if key not in cache:
             cache[key] = self.law().log().to(like.device, dtype)

@@ -4,7 +4,7 @@ Times are an int (step index) or a float (u = t/T) for a whole batch, answered w
 or tensors `[b]`, answered with float64 tensors `[b]`. Tables are float64 and computed once.
 """
 
-import functools
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -24,9 +24,9 @@ signal = 1, or signal + sigma = 1."""
 
 def along(path: str, signal: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
     """Rescale z to another path: the same signal-to-noise ratio."""
-    choose("path", path, PATHS)
     if path == "schedule":
         return signal, sigma
+    choose("path", path, PATHS)
     norm = {"vp": (signal**2 + sigma**2).sqrt(), "ve": signal, "flow": signal + sigma}[path]
     return signal / norm, sigma / norm
 
@@ -64,19 +64,27 @@ class Clock:
         self._host: list[tuple[float, float]] = list(zip(*self._table.tolist(), strict=True))
         self._on: dict[torch.device, Tensor] = {self._table.device: self._table}
         self._rates: Tensor | None = None
-        self._at = functools.lru_cache(maxsize=4096)(self._once)
+        self._at: dict[float, tuple[float, float]] = {0.0: self._host[0]}
+        self._memo: tuple[Tensor, int, tuple[Tensor, Tensor]] | None = None
+        self._rate_at: dict[float, tuple[float, float]] = {}
 
     def __call__(self, t: Any) -> tuple[Any, Any]:
         """(signal, sigma) at `t`."""
         if isinstance(t, int):
             return self._host[t]
         if isinstance(t, float):
-            return self._at(t)
+            if t not in self._at:
+                self.prepare([t])
+            return self._at[t]
         if t.is_floating_point():
-            signal, sigma = self._continuous(t.double())
-            start = self._host[0]
-            zero = t == 0
-            return torch.where(zero, start[0], signal), torch.where(zero, start[1], sigma)
+            # One training step asks for the scales of its times more than once.
+            memo = self._memo
+            if memo is None or memo[0] is not t or memo[1] != t._version:
+                signal, sigma = self._continuous(t.double())
+                (one, none), zero = self._host[0], t == 0
+                pair = torch.where(zero, one, signal), torch.where(zero, none, sigma)
+                self._memo = memo = (t, t._version, pair)
+            return memo[2]
         if t.device not in self._on:
             self._on[t.device] = self._table.to(t.device)
         signal, sigma = self._on[t.device][:, t]
@@ -91,8 +99,9 @@ class Clock:
         """d/du of (signal, sigma) along the path, u = t/T."""
         if isinstance(t, (int, float)):
             u = t / self.steps if isinstance(t, int) else t
-            pair = self._slope(torch.tensor([u], dtype=torch.float64))
-            return float(pair[0]), float(pair[1])
+            if u not in self._rate_at:
+                self.prepare([u])
+            return self._rate_at[u]
         if t.is_floating_point():
             return self._slope(t.double())
         if self._rates is None:
@@ -109,11 +118,14 @@ class Clock:
             return max(earlier, min(t / 2, half))
         return torch.maximum(earlier, (t / 2).clamp_max(half))
 
-    def _once(self, u: float) -> tuple[float, float]:
-        if u == 0.0:
-            return self._host[0]
-        signal, sigma = self._continuous(torch.tensor([u], dtype=torch.float64))
-        return float(signal), float(sigma)
+    def prepare(self, times: Sequence[Any]) -> None:
+        """Evaluate host times at once, so that a step of a sampler only looks numbers up."""
+        u = [t / self.steps if isinstance(t, int) else t for t in times]
+        at = torch.tensor(u, dtype=torch.float64)
+        for table, pair in ((self._at, self._continuous(at)), (self._rate_at, self._slope(at))):
+            values = zip(*(v.expand_as(at).tolist() for v in pair), strict=True)
+            table.update(zip(u, values, strict=True))
+        self._at[0.0] = self._host[0]
 
     def _continuous(self, u: Tensor) -> tuple[Tensor, Tensor]:
         pair = self.inner.scales(u) if self._bar is None else between(self._bar, u)
@@ -125,10 +137,9 @@ class Clock:
     def _slope(self, u: Tensor) -> tuple[Tensor, Tensor]:
         """Central differences in float64: exact to 1e-10, at the cost of two evaluations."""
         middle = u.clamp(2 * _STEP, 1 - 2 * _STEP)  # square roots have no slope at the ends
-        after, before = self._continuous(middle + _STEP), self._continuous(middle - _STEP)
-        signal, sigma = (
-            ((a - b) / (2 * _STEP)).expand_as(u) for a, b in zip(after, before, strict=True)
-        )
+        around = torch.stack([middle + _STEP, middle - _STEP])
+        after, before = torch.stack(self._continuous(around), 1).unbind(0)
+        signal, sigma = (after - before) / (2 * _STEP)
         return signal, sigma
 
 

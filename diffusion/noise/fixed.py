@@ -1,6 +1,6 @@
 """A bound noise under which some positions are known and stay known while sampling."""
 
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -49,6 +49,6 @@ class Kept(Distribution):
         """Of the free positions."""
         return self.step.nll(x).masked_fill(self.fixed.mask, 0.0)
 
-    def dkl(self, other: "Kept") -> Tensor:
+    def dkl(self, other: Self) -> Tensor:
         """Of the free positions."""
         return self.step.dkl(other.step).masked_fill(self.fixed.mask, 0.0)

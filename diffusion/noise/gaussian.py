@@ -8,6 +8,7 @@ eta = 1 is DDPM (Ho et al. 2020, equation 7), eta = 0 is DDIM (Song et al. 2021,
 Euler's method on straight paths.
 """
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import torch
@@ -71,8 +72,14 @@ class Gaussian(Bridge[Normal]):
         if self.parameter == "F" and clock(clock.steps)[0] == 0:
             raise InputError(f"Gaussian(parameter='F') on {schedule!r}: sigma/signal is infinite.")
         other = self.vary()
-        other.__dict__["_clock"] = clock
+        signal, sigma = clock(clock.steps)
+        exploding = bool(signal**2 + sigma**2 > 2.0)
+        vars(other).update(_clock=clock, _plan={}, _scaled=exploding or self.parameter == "F")
         return other
+
+    def prepare(self, times: Sequence[Any]) -> None:
+        if isinstance(times[0], float):
+            self.clock.prepare(times[:-1])
 
     def before(self, t: Any) -> Any:
         return self.clock.before(t)
@@ -119,10 +126,16 @@ class Gaussian(Bridge[Normal]):
         return Normal((fit(on_x, z) * x + fit(on_z, z) * z).to(z.dtype), _as(fit(deviation, z), z))
 
     def step(self, z: Tensor, t: Any, s: Any, hat: Tensor) -> Normal:
-        on_x, on_z, deviation = self._weights(t, s)
-        solved = self.solve(t)
-        on_z, on_h = on_z + on_x * solved.xz, on_x * solved.xh
-        mean = (fit(on_z, z) * z + fit(on_h, z) * hat[0]).to(z.dtype)
+        if isinstance(t, Tensor):
+            on_z, on_h, deviation = self._towards(t, s)
+            mean = (fit(on_z, z) * z + fit(on_h, z) * hat[0]).to(z.dtype)
+        else:
+            key = (t, s, self.eta)
+            plan = self.__dict__["_plan"]
+            if key not in plan:
+                plan[key] = self._towards(t, s)
+            on_z, on_h, deviation = plan[key]
+            mean = torch.add(z * on_z, hat[0], alpha=on_h)
         if self.variance == "fixed":
             return Normal(mean, _as(fit(deviation, z), z))
         return Normal(mean, self._learned(z, t, self.clock(s), hat))
@@ -141,16 +154,17 @@ class Gaussian(Bridge[Normal]):
 
     def inputs(self, z: Tensor, t: Any) -> Tensor:
         """z at unit variance for VE processes and for F (Karras et al. 2022, c_in); else z."""
+        if not self.__dict__["_scaled"]:
+            return z
         signal, sigma = self.clock(t)
         spread = self.sigma_data if self.parameter == "F" else 1.0
-        if self.parameter != "F" and not self._exploding:
-            return z
         return (z * fit((signal**2 * spread**2 + sigma**2) ** -0.5, z)).to(z.dtype)
 
-    @property
-    def _exploding(self) -> bool:
-        signal, sigma = self.clock(self.clock.steps)
-        return bool(signal**2 + sigma**2 > 2.0)
+    def _towards(self, t: Any, s: Any) -> tuple[Any, Any, Any]:
+        """The same for p: mean coefficients on z and on the network's output."""
+        on_x, on_z, deviation = self._weights(t, s)
+        solved = self.solve(t)
+        return on_z + on_x * solved.xz, on_x * solved.xh, deviation
 
     def _weights(self, t: Any, s: Any) -> tuple[Any, Any, Any]:
         """Mean coefficients on x and z, and the standard deviation, of the bridge from t to s."""

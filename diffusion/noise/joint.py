@@ -55,6 +55,10 @@ class Joint(Bridge[Product]):
         }
         return self.vary(parts=parts)
 
+    def prepare(self, times: Any) -> None:
+        for part in self.parts.values():
+            part.prepare(times)
+
     def before(self, t: Any) -> Any:
         return self._each(lambda part, t: part.before(t), t)
 

@@ -69,7 +69,7 @@ class Structured(Redraw):
         for n in range(TERMS):
             powers.append(power)
             power = power @ self.matrix / (n + 1)
-        other.__dict__["_powers"], other.__dict__["_gap"] = torch.stack(powers), self.gap
+        vars(other).update(_powers=torch.stack(powers), _gap=self.gap)
         return other
 
     @property

@@ -30,7 +30,8 @@ def curve(history: Sequence[Mapping[str, float]], path: str | Path, title: str =
     every = [value for values in lines.values() for value in values]
     if min(every) > 0 and max(every) > DECADE * min(every):
         plot.set_yscale("log")
-    plot.xaxis.set_major_locator(axes.MaxNLocator(integer=True))
+    few = axes.FixedLocator(epochs) if len(history) < 6 else axes.MaxNLocator(integer=True)
+    plot.xaxis.set_major_locator(few)
     plot.set_xlabel("epoch")
     plot.set_ylabel("mean loss" if len(lines) > 1 else f"mean loss ({next(iter(lines))})")
     plot.set_title(title, loc="left", fontsize=11)

@@ -2,7 +2,7 @@
 
 from .bound import nll
 from .grid import grid
-from .network import evaluating, weights
+from .network import weights
 from .stream import Options, stream
 
-__all__ = ["Options", "evaluating", "grid", "nll", "stream", "weights"]
+__all__ = ["Options", "grid", "nll", "stream", "weights"]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .. import rng, tree
-from ..base import Guidance, Sampler
+from ..base import Bridge, Guidance, Sampler
 from ..distribution.draw import draw
 from ..errors import InputError, MismatchError, suggest
 from ..noise.fixed import Fixed
@@ -64,6 +64,8 @@ def stream(
     noise = model.bind(times=times)
     if getattr(noise, "parameter", None) == "p":
         noise = noise.vary(parameter="logits")
+    if isinstance(model.noise, Bridge):
+        noise.prepare(times)
     draws = rng.samples(rng.entropy() if seed is None else seed, size)
     shape = tree.map(lambda one: (size, *one), model.shape)
     z = model.cast(tree.to(draw(noise.stationary(shape), draws)[0], model.device))

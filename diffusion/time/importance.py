@@ -29,7 +29,7 @@ class Importance(Time):
         require(self.bins >= 1, "Importance.bins", "at least 1", self.bins)
         require(self.memory >= 1, "Importance.memory", "at least 1", self.memory)
         require(0 < self.floor <= 1, "Importance.floor", "a number in (0, 1]", self.floor)
-        self.__dict__["history"] = torch.full((self.bins, self.memory), torch.nan)
+        vars(self)["history"] = torch.full((self.bins, self.memory), torch.nan)
 
     @property
     def history(self) -> Tensor:

@@ -19,7 +19,7 @@ class Joint(Time):
         kinds = {part.continuous for part in self.parts.values()}
         if len(kinds) != 1:
             raise InputError("time.Joint: expected parts that are all continuous or all discrete.")
-        self.__dict__["continuous"] = kinds.pop()
+        vars(self)["continuous"] = kinds.pop()
 
     def sample(self, steps: int, size: int) -> Any:
         return {key: part.sample(steps, size) for key, part in self.parts.items()}

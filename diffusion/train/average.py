@@ -29,7 +29,7 @@ class Average(AveragedModel):
             self._pairs = [own[name] for name in floating], [now[name] for name in floating]
         mean, present = self._pairs
         weight = 1 - min(self.decay, (1 + self.count) / (10 + self.count)) if self.count else 1.0
-        torch._foreach_lerp_(mean, present, weight)
+        torch._foreach_lerp_(mean, present, weight)  # pyright: ignore[reportPrivateImportUsage]
         for kept, buffer in zip(self.module.buffers(), model.buffers(), strict=True):
             kept.copy_(buffer)
         self.count += 1

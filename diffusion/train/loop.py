@@ -104,6 +104,15 @@ def assemble(model: Model[Any], w: Any, y: Any) -> Batch[Any]:
     return batch
 
 
+def networks(parts: nn.Module) -> list[nn.Module]:
+    """The network and those of the data transform."""
+    return [
+        child
+        for name, part in parts.named_children()
+        for child in ([part] if name == "net" else part.children())
+    ]
+
+
 class training:
     """Put modules into training mode, and back into the mode each was in."""
 
@@ -113,9 +122,9 @@ class training:
     def __enter__(self) -> None:
         self.modes = [(module, module.training) for module in self.parts.modules()]
         self.parts.train()
-        for module in self.parts.modules():
-            if not any(p.requires_grad for p in module.parameters()) and list(module.parameters()):
-                module.eval()  # a frozen part stays as it was frozen
+        for part in networks(self.parts):
+            if not any(p.requires_grad for p in part.parameters()):
+                part.eval()  # a frozen part stays as it was frozen
 
     def __exit__(self, *_: object) -> None:
         for module, mode in self.modes:

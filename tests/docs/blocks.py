@@ -38,9 +38,7 @@ class Block:
 def blocks(page: Path) -> list[Block]:
     """The fenced blocks of a page, in order."""
     source = page.read_text("utf-8")
-    return [
-        Block(m[1], m[2], source.count("\n", 0, m.start()) + 2) for m in FENCE.finditer(source)
-    ]
+    return [Block(m[1], m[2], source.count("\n", 0, m.start()) + 2) for m in FENCE.finditer(source)]
 
 
 def runnable(page: Path) -> bool:

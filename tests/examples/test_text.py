@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import austen
-import embedding_text
 import pytest
-import smiles
 import torch
-from common import Steady, bound, fast, mean
 from torch import Tensor
 
+import austen
+import embedding_text
+import smiles
+from common import Steady, bound, fast, mean
 from diffusion import Model, data, loss, net, noise, time
 from diffusion.errors import MismatchError
 from diffusion.sampler import DDIM
@@ -52,10 +52,8 @@ def masking(w: Tensor) -> Model:
 
 
 def test_austen_learns_infills_and_resumes(tmp_path: Path, novel: Any) -> None:
-    stopped = austen.build(novel.train, quick=True)
     torch.manual_seed(0)
     model = austen.build(novel.train, quick=True)
-    del stopped
     with fast():
         first = next(model.train(3, tmp_path / "run"))  # stopped after one epoch of three
     result = quick(austen, tmp_path)
@@ -116,14 +114,14 @@ def test_quality_of_known_molecules() -> None:
 def test_confident_reveals_the_surest_first_and_evenly() -> None:
     w = torch.arange(12).repeat(3, 1)
     model = masking(w)
-    sure = torch.linspace(1, 9, 12).flip(0)  # the first token is the surest
+    sure = torch.linspace(8, 12, 12).flip(0)  # the first token is the surest
 
     class Oracle(smiles.Sampler):  # type: ignore[name-defined]
         """Feeds `Confident` the truth, surer of earlier tokens."""
 
         def __call__(self, noise, predict, z, y, times, rng):  # type: ignore[no-untyped-def]
             logits = torch.nn.functional.one_hot(w, 28) * sure[:, None]
-            one = smiles.Confident(temperature=0.01, scatter=0.0)
+            one = smiles.Confident(scatter=0.0)
             return one(noise, lambda z, y, t: logits[None].float(), z, y, times, rng)
 
     states = list(model.stream(batch=3, steps=4, sampler=Oracle(), seed=0))
@@ -157,7 +155,6 @@ def test_bound_is_the_one_of_the_library() -> None:
     w = torch.randint(27, (64, 16), generator=torch.Generator().manual_seed(0))
     model = masking(w)
     exact = model.nll(w, steps=50) * 16
-    assert torch.allclose(exact, torch.tensor(16 * UNIFORM), rtol=1e-4) is False or True
     bits, error = mean(bound(model, w, draws=16))
     assert abs(bits - float(exact.mean())) < 4 * error + 0.02 * bits
 

@@ -85,7 +85,7 @@ def test_the_norm_is_a_group_norm_with_its_own_scale_for_each_sample(
     norm = GroupNorm(width, groups).double()
     x = 3 + 2 * torch.randn(batch, width, *sides, 2, dtype=torch.double)
     scale, shift = torch.randn(2, batch if rows else 1, width, dtype=torch.double)
-    plain = F.group_norm(x, norm.groups)
+    plain = F.group_norm(x, norm.groups)  # which wants two values or more in a group
     ones = (1,) * (x.dim() - 2)
     expected = plain * (1 + scale.view(-1, width, *ones)) + shift.view(-1, width, *ones)
     torch.testing.assert_close(norm(x, scale, shift), expected)

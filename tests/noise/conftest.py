@@ -1,9 +1,10 @@
-"""Every schedule of the library, bound in 24 steps, and fixed seeds."""
+"""Every schedule of the library in 24 steps, categorical noises over 5 classes, a fixed seed."""
 
 import pytest
 import torch
 
 import diffusion.schedule as catalogue
+from diffusion.noise import Absorbing, Mixed, Structured, Uniform
 
 SCHEDULES = [
     catalogue.Constant(24, 0.8),
@@ -36,4 +37,28 @@ def names():
 
 @pytest.fixture(params=["schedule", "vp", "ve", "flow"])
 def path(request):
+    return request.param
+
+
+K = 5
+PI = torch.tensor([0.1, 0.0, 0.3, 0.2, 0.4], dtype=torch.float64)
+SKEWED = torch.tensor(
+    [
+        [0.5, 0.3, 0.2, 0.0, 0.0],
+        [0.1, 0.6, 0.1, 0.2, 0.0],
+        [0.0, 0.3, 0.4, 0.3, 0.0],
+        [0.0, 0.0, 0.2, 0.5, 0.3],
+        [0.4, 0.0, 0.0, 0.3, 0.3],
+    ],
+    dtype=torch.float64,
+)
+NOISES = [
+    Uniform(K), Absorbing(K), Absorbing(K, 1), Mixed(PI), Structured(SKEWED),
+    Structured.banded(K), Structured.gaussian(K, 1.5),
+]  # fmt: skip
+IDS = [f"{type(n).__name__}{i}" for i, n in enumerate(NOISES)]
+
+
+@pytest.fixture(params=NOISES, ids=IDS)
+def noise(request):
     return request.param

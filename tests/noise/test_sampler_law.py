@@ -86,7 +86,7 @@ def test_integer_steps_of_every_schedule_reach_the_data(noise, schedule):
 
 @pytest.mark.parametrize("parameter", ["logits", "p"])
 def test_the_design_figure_for_uniform_noise(parameter):
-    """Soft predictions, 128 steps: below 0.0044 with the division by q(z|x), .31 without."""
+    """Soft predictions, 128 steps: below 0.0044, thanks to the division by q(z|x)."""
     bed = data(2, Uniform(3))
     bound = Uniform(3, parameter=parameter).bind(Flow(1000))
     assert bed.variation(bed.law(bound, bed.oracle(bound), times(128))) < 0.0044

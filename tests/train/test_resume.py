@@ -24,7 +24,9 @@ from ..test_contracts import Labelled
 def model(**modules: object) -> diffusion.Model:
     torch.manual_seed(0)
     own: dict = {
-        "data": data.Identity(torch.randn(40, 2), torch.randint(1, 4, (40,)), batch=8, shuffle=True),
+        "data": data.Identity(
+            torch.randn(40, 2), torch.randint(1, 4, (40,)), batch=8, shuffle=True
+        ),
         "schedule": schedule.Linear(100),
         "noise": noise.Gaussian("epsilon"),
         "net": Labelled(),
@@ -38,7 +40,10 @@ def model(**modules: object) -> diffusion.Model:
 
 
 def state(one: diffusion.Model) -> dict:
-    found = {**one.parts.state_dict(), **{f"ema.{k}": v for k, v in one.average.state_dict().items()}}
+    found = {
+        **one.parts.state_dict(),
+        **{f"ema.{k}": v for k, v in one.average.state_dict().items()},
+    }
     for index, entry in one.run.optimizer.state_dict()["state"].items():
         found |= {f"optimizer.{index}.{k}": v for k, v in entry.items()}
     return found

@@ -1,0 +1,5 @@
+"""`python -m diffusion.cli`."""
+
+from . import main
+
+main()

@@ -1,0 +1,206 @@
+"""The commands and their options. What they do is in the other files, imported when needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+PLAIN_ERRORS = (OSError, ValueError)
+
+
+class Commands(TyperGroup):
+    """Commands whose errors are one line for people, and a traceback with --debug."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As usual, but --debug may stand anywhere."""
+        rest = [arg for arg in args if arg != "--debug"]
+        found: list[str] = super().parse_args(ctx, ["--debug"] * (len(rest) < len(args)) + rest)
+        return found
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; DiffusionError is exit code 1, an interruption 130 or 143."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            from .words import stopped
+
+            raise typer.Exit(stopped(stop)) from None
+        except PLAIN_ERRORS as error:
+            from .words import told
+
+            if ctx.params.get("debug") or not told(error):
+                raise
+            raise typer.Exit(1) from None
+
+
+app = typer.Typer(
+    cls=Commands,
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)  # fmt: skip
+
+Custom = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--custom", metavar="FILE.py:Class",
+        help="A class of your own that the file names; your code is imported. May be repeated.",
+    ),
+]  # fmt: skip
+ModelFolder = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="A model folder, a checkpoint, or a run's folder.")
+]
+
+
+def _version(show: bool) -> None:
+    if show:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            typer.echo(version("diffusion-modules"))
+        except PackageNotFoundError:  # run from a source tree that is not installed
+            from .. import __version__
+
+            typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def diffusion(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+) -> None:
+    """Diffusion models assembled from modules: train, sample, evaluate, check."""
+
+
+@app.command()
+def train(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG.yaml", help="What to train.")],
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="a.b=c", help="Change a value of the file. Repeatable."),
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Epochs in all; instead of train.epochs.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where the run lives; instead of train.folder.")
+    ] = None,
+    custom: Custom = None,
+) -> None:
+    """Train a model as CONFIG.yaml says; a run that was stopped continues.
+
+    The final model is saved in FOLDER/model.
+    """
+    from .train import train as run
+
+    run(config, set_ or [], epochs, folder, custom or [])
+
+
+@app.command()
+def sample(
+    model: ModelFolder,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The name of a class (3 is the class called 3), or none. Repeatable: samples are "
+            "shared out evenly."
+        ),
+    ] = None,
+    number: Annotated[int, typer.Option("-n", "--number", min=1, help="Samples.")] = 16,
+    steps: Annotated[int, typer.Option(min=1, help="Network calls.")] = 50,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same samples.")] = 0,
+    guidance: Annotated[
+        float | None, typer.Option(help="Strength; instead of the model's.")
+    ] = None,
+    sampler: Annotated[
+        str | None,
+        typer.Option(help="Such as DDIM or '{DDIM: {eta: 0.5}}'; instead of the model's."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--out",
+            help="FILE.png: a grid. FILE.gif: the denoising. FILE.npz: the items. FILE.txt: text. "
+            "A folder: a picture for each sample.",
+        ),
+    ] = None,
+    custom: Custom = None,
+) -> None:  # fmt: skip
+    """Draw samples from a trained model."""
+    from .sample import Wish
+    from .sample import sample as run
+
+    wish = Wish(tuple(label or ()), number, steps, seed, guidance, sampler)
+    run(model, wish, out, custom or [])
+
+
+@app.command()
+def evaluate(
+    model: ModelFolder,
+    source: Annotated[str, typer.Option(help="Real data: digits, a folder, a .npz file ...")],
+    number: Annotated[int, typer.Option("-n", "--number", min=2, help="Items and samples.")] = 1000,
+    steps: Annotated[int, typer.Option(min=1, help="Network calls for each sample.")] = 50,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    size: Annotated[int | None, typer.Option(help="Side of pictures from a folder.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
+    custom: Custom = None,
+) -> None:
+    """Measure a model: bits per dimension, and for labelled pictures what a classifier says."""
+    from .evaluate import evaluate as run
+
+    run(model, source, number, steps, seed, size, json, custom or [])
+
+
+@app.command()
+def check(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="TARGET",
+            help="A CONFIG.yaml, a model folder, or code of your own: package.module:Name or "
+            "path/to/file.py:Name, a class or an object. Your code is imported.",
+        ),
+    ],
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="a=b", help="An argument of the class; for a file, a.b=c."),
+    ] = None,
+    custom: Custom = None,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Show only what fails.")] = False,
+) -> None:
+    """Examine a module, or all modules of a model; exit code 1 if one fails."""
+    from .check import check as run
+
+    if not run(target, set_ or [], custom or [], quiet):
+        raise typer.Exit(1)
+
+
+@app.command()
+def info(
+    model: ModelFolder,
+    yaml: Annotated[bool, typer.Option("--yaml", help="Print model.yaml.")] = False,
+    custom: Custom = None,
+) -> None:
+    """Show what a model is made of."""
+    from .info import info as run
+
+    run(model, yaml, custom or [])
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Where pictures, model and numbers go.")] = Path(
+        "out/demo"
+    ),
+    minutes: Annotated[float, typer.Option(min=0.1, help="Of two CPU cores, at most.")] = 3.0,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+) -> None:
+    """Train a model of handwritten digits, sample it and measure it, in minutes."""
+    from ..demo import run
+
+    run(out, minutes, seed)

@@ -1,0 +1,138 @@
+"""`diffusion sample`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import typer
+
+from .. import sampling, tree
+from ..base import Guidance, Sampler
+from ..component import arguments, fields
+from ..errors import FileError, InputError, MismatchError
+from ..folder import lines
+from ..guidance import Compose
+from ..model import Model
+from ..tree import State
+from .load import load, place
+from .output import Result, write
+from .parts import Reader, build
+from .train import ALPHABET
+from .words import note
+
+NONE = "none"
+"""The label of the null condition."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked for; see the options of `diffusion sample`."""
+
+    labels: tuple[str, ...]
+    number: int
+    steps: int
+    seed: int
+    guidance: float | None
+    sampler: str | None
+
+
+def sample(folder: Path, wish: Wish, out: Path | None, custom: list[str]) -> None:
+    """Draw samples and write them."""
+    model = load(folder, custom)
+    labels = _labels(model, wish)
+    options: dict[str, Any] = {"seed": wish.seed, "progress": sys.stderr.isatty()}
+    if wish.guidance is not None:
+        options["guidance"] = guided(model, wish.guidance)
+    if wish.sampler is not None:
+        options["sampler"] = _sampler(wish.sampler)
+    steps = _steps(model, wish.steps)
+    states = model.stream(_ids(model, labels), wish.number, steps, **options)
+    result = Result(model, labels, list(_decoded(model, states, out)), _alphabet(folder))
+    typer.echo(write(result, out))
+
+
+def _decoded(model: Model[Any], states: Iterator[State], out: Path | None) -> Iterator[State]:
+    """The decoded samples; for an animation every state before them too."""
+    data = sampling.weights(model)[1]
+    every = out is not None and out.suffix.lower() == ".gif"
+    last: Any = None
+    with torch.no_grad():
+        for last in states:
+            if every:
+                yield tree.to(data.decode(last), "cpu")
+        if not every:
+            yield tree.to(data.decode(last), "cpu")
+
+
+def _labels(model: Model[Any], wish: Wish) -> list[str]:
+    """A label for each sample, evenly: those asked for, else every class, else none."""
+    count = getattr(model.net, "labels", 0)
+    names = [str(name) for name in model.data.names]
+    asked = list(wish.labels)
+    if not isinstance(count, int) or count == 0:
+        if asked:
+            raise MismatchError(f"--label {asked[0]}: this model was trained without labels.")
+        return []
+    if not asked:
+        asked = names or [str(i + 1) for i in range(count)]
+    shown = asked[: wish.number]
+    # Equal shares, side by side: row by row in a grid.
+    return [shown[i * len(shown) // wish.number] for i in range(wish.number)]
+
+
+def _ids(model: Model[Any], labels: list[str]) -> list[Any] | None:
+    names = [str(name) for name in model.data.names]
+    return [0 if one == NONE and NONE not in names else one for one in labels] or None
+
+
+def _steps(model: Model[Any], steps: int) -> int:
+    top = model.schedule.steps
+    if steps > top and not model.time.continuous:
+        note(f"the schedule has {top} steps: taking all of them")
+        return top
+    return steps
+
+
+def guided(model: Model[Any], strength: float) -> Guidance:
+    """The model's guidance with another strength."""
+    own = model.guidance
+    if own is None:
+        raise MismatchError(
+            "--guidance: this model was trained without guidance, so it knows no prediction "
+            "without a label; train with guidance: {ClassifierFree: {dropout: 0.1}}."
+        )
+    parts = own.parts if isinstance(own, Compose) else (own,)
+    if not any("strength" in fields(part) for part in parts):
+        raise MismatchError(f"--guidance: {own!r} has no strength.")
+    changed = tuple(
+        type(part)(**{**arguments(part), "strength": strength})  # made anew: checks the value
+        if "strength" in fields(part)
+        else part
+        for part in parts
+    )
+    return Compose(changed) if isinstance(own, Compose) else changed[0]
+
+
+def _sampler(text: str) -> Sampler:
+    node = lines.parse(text, "--sampler", numbered=False)
+    made = build(Reader().module(node, "sampler"))
+    if not isinstance(made, Sampler):
+        raise InputError(f"--sampler {text}: {made!r} is no sampler.")
+    return made
+
+
+def _alphabet(folder: Path) -> str:
+    """The characters of a text model's ids, which training leaves beside it."""
+    found = place(folder)
+    for path in (found / ALPHABET, found.parent / ALPHABET):
+        if path.is_file():
+            try:
+                return path.read_bytes().decode()
+            except UnicodeDecodeError as error:
+                raise FileError(f"{path}: not UTF-8 text ({error}).") from None
+    return ""
