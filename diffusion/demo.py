@@ -33,6 +33,7 @@ from .net import UNet
 from .noise import Gaussian
 from .picture import animation, curve, grid
 from .picture.curve import drawing
+from .rng import scope
 from .sampler import DDIM
 from .schedule import Flow
 from .time import LogitNormal
@@ -84,7 +85,8 @@ def run(out: str | Path = OUT, minutes: float = 3.0, seed: int = 0, plan: Plan =
         f"{len(_parts(data)[1][0]):,} more held out."
     )
     epochs = _affordable(data, plan.epochs, SHARE * 60 * minutes, clock)
-    model = assemble(data, epochs, seed)
+    with scope(seed):  # of the network's first weights
+        model = assemble(data, epochs, seed)
     _train(model, epochs, out, clock)
     _pictures(model, data, plan, seed, out, clock)
     quality = _measure(model, data, plan, seed, clock)

@@ -80,16 +80,17 @@ def evaluate(model: Model, clothes: Fashion, quick: bool) -> tuple[dict[str, Any
     """Fréchet distances and accuracies, the bound on a part of the test set, and the samples."""
     each, steps = (10, 4) if quick else (100, 20)
     train_set, held = (clothes.images, clothes.labels), (clothes.test_images, clothes.test_labels)
-    known = clothes.images[:30000], clothes.labels[:30000]
-    judge = Judge.fit(*known, classes=10, epochs=2 if quick else 1, progress=True)
+    judge = Judge.fit(*train_set, classes=10, epochs=2 if quick else 1, progress=True)
     y = torch.arange(1, 11).repeat_interleave(each)
-    samples = draw(model, y, steps)
+    with torch.autocast("cpu", torch.bfloat16):  # twice as fast where the processor has it
+        samples = draw(model, y, steps)
     found = {
         "samples": measure(judge, samples, y, held, train_set).plain(),
         "gaussians": measure(judge, gaussians(*train_set, each), y, held, train_set).plain(),
     }
     part = slice(0, 10 if quick else 100)
-    bits = model.nll(held[0][part], held[1][part], steps=10 if quick else 200)
+    with torch.autocast("cpu", torch.bfloat16):
+        bits = model.nll(held[0][part], held[1][part], steps=10 if quick else 200)
     found["bound"] = {
         "bits_per_pixel": float(bits.mean()),
         "standard_error": float(bits.std() / len(bits) ** 0.5),

@@ -7,6 +7,11 @@
 The pixels follow straight Gaussian paths, the label is masked (absorbing noise). Each has a time of
 its own, so one training learns p(label | picture), p(picture | label) and p(picture, label); which
 one is sampled is a matter of which part is given.
+
+Measured 2026-11 on 2 CPU cores, one run, 80 epochs in 108 CPU-seconds of one thread, 400 held-out
+digits: labels drawn given the picture are right for .975; pictures drawn given a label are read as
+that label by a judge for .933 (real ones .993), Fréchet distance 7.18 in its features (real 3.74);
+pictures and labels drawn together agree for .868. See docs/examples/joint-digits.md.
 """
 
 import argparse

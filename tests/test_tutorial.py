@@ -157,5 +157,5 @@ def test_prior_uses_the_cumulative_product() -> None:
 
 
 def test_a_sampler_that_needs_bridges_says_so() -> None:
-    with pytest.raises(MismatchError, match="DDIM.*Use sampler=Ancestral"):
+    with pytest.raises(MismatchError, match=r"DDIM.*Use sampler=Ancestral"):
         model(sampler=DDIM())

@@ -25,8 +25,11 @@ class Distribution(Component):
         """Negative log-likelihood of `x` in nats, element by element."""
 
     @abstractmethod
-    def dkl(self, other: Self) -> Tensor:
-        """Kullback-Leibler divergence D(self || other) in nats, element by element."""
+    def dkl(self, other: Any) -> Tensor:
+        """Kullback-Leibler divergence D(self || other) in nats, element by element.
+
+        `other` is of the same class; an override says so.
+        """
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
         """`Tensor.to` on every tensor of the parameters."""

@@ -92,7 +92,7 @@ class Bridge(Noise[D_co]):
         return self.approximate(z, t, hat)
 
     def prepare(self, times: Sequence[Any]) -> None:
-        """Called once with the host times of a sampling, so that steps need no more than lookups."""
+        """Called with the host times of a sampling, so that a step needs lookups only."""
         return
 
     def inputs(self, z: Tensor, t: Any) -> Tensor:

@@ -49,6 +49,8 @@ class Judge(nn.Module):
         )  # fmt: skip
         self.drop = nn.Dropout(0.1)
         self.head = nn.Linear(dims, classes)
+        # Channels last costs a third less time.
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @classmethod
     def fit(
@@ -72,7 +74,6 @@ class Judge(nn.Module):
         count = epochs or max(3, min(30, PICTURES // len(w)))
         with rng.scope(rng.fold(seed, "judge")):
             judge = cls(w.shape[1], classes, stride=_stride(w))
-            judge.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a third less time
             pixels = w.float()
             judge.mean.copy_(pixels.mean((0, 2, 3)).reshape(-1, 1, 1))
             judge.scale.copy_(pixels.std((0, 2, 3)).clamp_min(1e-6).reshape(-1, 1, 1))

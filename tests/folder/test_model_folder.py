@@ -100,7 +100,7 @@ def test_functions_are_asked_for_again(tmp_path: Path) -> None:
     one.save(tmp_path / "m")
     two = diffusion.Model.load(tmp_path / "m", custom=[Labelled])
     assert two.sample(batch=2, steps=3).shape == (2, 2)
-    with pytest.raises(DiffusionError, match="needs a loss; model.replace"):
+    with pytest.raises(DiffusionError, match=r"needs a loss; model\.replace"):
         two.train(1)
     assert diffusion.Model.load(tmp_path / "m", custom=[Labelled], loss=loss.Simple()).loss
 
