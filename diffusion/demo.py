@@ -47,6 +47,23 @@ OUT = Path("out/demo")
 LEVELS = 17
 Pair: TypeAlias = tuple[Tensor, Tensor]
 PIXELS = Images(levels=LEVELS)
+RECIPE = """\
+# The model of the demonstration. Replace a module, train it again, and see what changes:
+#     diffusion train digits.yaml --set noise.parameter=x
+source: digits
+data: {{Images: {{batch: 64, shuffle: true, levels: 17}}}}
+schedule: Flow
+noise: {{Gaussian: {{parameter: velocity}}}}
+net: {{UNet: {{channels: [1, 32, 64], labels: 10, hidden: 128}}}}
+loss: Simple
+time: LogitNormal
+guidance: {{ClassifierFree: {{dropout: 0.1, strength: 0.2}}}}
+sampler: DDIM
+optimizer: {{AdamW: {{rate: 0.002, steps: {steps}}}}}
+ema: 0.995
+clip: 1.0
+train: {{epochs: {epochs}}}
+"""
 
 
 @dataclass(frozen=True)
@@ -72,7 +89,8 @@ def run(out: str | Path = OUT, minutes: float = 3.0, seed: int = 0, plan: Plan =
         minutes: of two CPU cores, at most. A slow machine trains for fewer epochs than planned,
             so that it is done in time; on any other the result depends on the seed alone.
 
-    Files: `samples.png`, `denoising.gif`, `loss.png`, `model/`, `quality.json`.
+    Files: `samples.png`, `denoising.gif`, `loss.png`, `model/`, `quality.json`, and `digits.yaml`,
+    the same model for `diffusion train`.
     Errors: scikit-learn or matplotlib is not installed (the extras `digits` and `plot`).
     """
     require(minutes > 0, "demo.minutes", "more than 0", minutes)
@@ -87,6 +105,7 @@ def run(out: str | Path = OUT, minutes: float = 3.0, seed: int = 0, plan: Plan =
     epochs = _affordable(data, plan.epochs, SHARE * 60 * minutes, clock)
     with scope(seed):  # of the network's first weights
         model = assemble(data, epochs, seed)
+    (out / "digits.yaml").write_text(RECIPE.format(epochs=epochs, steps=model.optimizer.steps))
     _train(model, epochs, out, clock)
     _pictures(model, data, plan, seed, out, clock)
     quality = _measure(model, data, plan, seed, clock)
@@ -107,7 +126,7 @@ def assemble(data: Source, epochs: int = FULL.epochs, seed: int = 0) -> Model[An
         net=UNet(channels=(1, 32, 64), labels=len(data.names), hidden=128),
         loss=Simple(),
         time=LogitNormal(),
-        guidance=ClassifierFree(dropout=0.1, strength=0.5),
+        guidance=ClassifierFree(dropout=0.1, strength=0.2),
         sampler=DDIM(),
         optimizer=AdamW(rate=2e-3, steps=epochs * batches),
         ema=0.995,
@@ -180,10 +199,11 @@ def _classes(data: Source, each: int) -> Tensor:
 
 def _next(out: Path, seconds: float) -> str:
     return (
-        f"Done in {seconds:.0f} s; everything is in {out}. What to try next:\n"
+        f"Done in {seconds:.0f} s. Look at samples.png, denoising.gif and loss.png in {out}. Try next:\n"
         f"  diffusion sample {out / 'model'} --label 3 -n 16 -o threes.png\n"
         f"  diffusion info {out / 'model'}\n"
-        f"  open {out / 'samples.png'}, {out / 'denoising.gif'} and {out / 'loss.png'}"
+        f"  diffusion evaluate {out / 'model'} --source digits\n"
+        f"  diffusion train {out / 'digits.yaml'} --set noise.parameter=x"
     )
 
 

@@ -23,11 +23,11 @@ SYMBOLS = novels.SYMBOLS + "_"
 HIDDEN = slice(56, 72)
 
 
-def build(text: Tensor, quick: bool = False) -> Model:
-    """One pass over overlapping windows; in the quick form, three over a small part."""
+def build(text: Tensor, quick: bool = False, passes: int = 1) -> Model:
+    """A model that trains on overlapping windows of the text, so many times over."""
     windows = text.unfold(0, LENGTH, 128 if quick else 99)
     width, depth, heads = (32, 2, 2) if quick else (160, 4, 5)
-    steps = epochs(quick) * -(len(windows) // -BATCH)
+    steps = passes * -(len(windows) // -BATCH)
     return Model(
         data=data.Identity(windows, batch=BATCH, shuffle=True),
         schedule=Steady(),
@@ -38,10 +38,6 @@ def build(text: Tensor, quick: bool = False) -> Model:
         optimizer=train.AdamW(2.5e-3, betas=(0.9, 0.98), warmup=10 if quick else 100, steps=steps),
         clip=1.0,
     )
-
-
-def epochs(quick: bool) -> int:
-    return 3 if quick else 1
 
 
 def spell(ids: Tensor) -> str:
@@ -82,21 +78,24 @@ def unmasking(model: Model, steps: int = 128) -> list[str]:
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="seconds, on a small part")
+    parser.add_argument("--passes", type=int, help="over the text: 1, in the quick form 3")
     parser.add_argument("--folder", default="runs/austen", help="where to resume from")
     parser.add_argument("--out", default="out/austen", help="where the texts go")
     options = parser.parse_args(argv)
     text = austen(options.quick)
     torch.manual_seed(0)
-    model, start = build(text.train, options.quick), clock.process_time()
+    passes = options.passes or (3 if options.quick else 1)
+    model, start = build(text.train, options.quick, passes), clock.process_time()
     with fast():
-        for value in model.train(epochs(options.quick), options.folder, every=120, progress=True):
+        for value in model.train(passes, options.folder, every=120, progress=True):
             print(f"epoch {len(model.run.history)}: cross-entropy {value:.4f} nats")
         spent = clock.process_time() - start
         bits, error, table = likelihood(model, text)
         _, passages = infill(model, text.test.unfold(0, LENGTH, LENGTH)[:64])
         samples = [spell(row) for row in model.sample(batch=6, steps=LENGTH, seed=0)]
         path = unmasking(model)
-    lines = [f"trained for {spent:.0f} CPU-seconds", "", *table, "", "samples", *samples]
+    head = f"{model.run.step} steps, {spent:.0f} CPU-seconds in this session"
+    lines = [head, "", *table, "", "samples", *samples]
     lines += ["", "infilling", *passages, "", "one sample, step by step", *path]
     publish(lines, Path(options.out, "report.txt"))
     return {"bits": bits, "error": error, "loss": model.run.history[-1]["loss"]}

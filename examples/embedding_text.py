@@ -47,11 +47,11 @@ class Spelling(Loss[Normal]):
         return torch.nn.functional.cross_entropy(logits, batch.w.flatten())
 
 
-def build(text: Tensor, quick: bool = False) -> Model:
-    """One pass over windows of 64 characters; in the quick form, three over a small part."""
+def build(text: Tensor, quick: bool = False, passes: int = 1) -> Model:
+    """A model that trains on overlapping windows of the text, so many times over."""
     windows = text.unfold(0, LENGTH, 64 if quick else 90)
     width, depth, heads = (32, 2, 2) if quick else (160, 4, 5)
-    steps = epochs(quick) * -(len(windows) // -BATCH)
+    steps = passes * -(len(windows) // -BATCH)
     return Model(
         data=data.Embedding(windows, batch=BATCH, shuffle=True, k=K, d=K),
         schedule=schedule.Flow(),
@@ -65,10 +65,6 @@ def build(text: Tensor, quick: bool = False) -> Model:
     )
 
 
-def epochs(quick: bool) -> int:
-    return 3 if quick else 1
-
-
 def denoising(model: Model, steps: int) -> list[str]:
     """One sample on its way from noise to text, each state read as the nearest characters."""
     states = [model.data.decode(z[0]) for z in model.stream(batch=1, steps=steps, seed=1)]
@@ -78,14 +74,16 @@ def denoising(model: Model, steps: int) -> list[str]:
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="seconds, on a small part")
+    parser.add_argument("--passes", type=int, help="over the text: 1, in the quick form 3")
     parser.add_argument("--folder", default="runs/embedding_text", help="where to resume from")
     parser.add_argument("--out", default="out/embedding_text", help="where the texts go")
     options = parser.parse_args(argv)
     text, steps = austen(options.quick), 20 if options.quick else 200
     torch.manual_seed(0)
-    model, start = build(text.train, options.quick), clock.process_time()
+    passes = options.passes or (3 if options.quick else 1)
+    model, start = build(text.train, options.quick, passes), clock.process_time()
     with fast():
-        for _ in model.train(epochs(options.quick), options.folder, every=60, progress=True):
+        for _ in model.train(passes, options.folder, every=60, progress=True):
             print(f"epoch {len(model.run.history)}: {model.run.history[-1]}")
         spent = clock.process_time() - start
         rows = text.test.unfold(0, LENGTH, LENGTH)[: 8 if options.quick else 64]
@@ -93,7 +91,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         samples = [novels.decode(row) for row in model.sample(batch=8, steps=steps, seed=0)]
         path = denoising(model, steps)
     head = f"bound: {bits:.3f} ± {error:.3f} bits per character, {len(rows)} windows, {steps} steps"
-    lines = [f"trained for {spent:.0f} CPU-seconds", "", head, "", "samples", *samples]
+    lines = [f"{model.run.step} steps, {spent:.0f} CPU-seconds in this session", "", head]
+    lines += ["", "samples", *samples]
     publish([*lines, "", "one sample, step by step", *path], Path(options.out, "report.txt"))
     return {"bits": bits, "error": error, "loss": model.run.history[-1]["loss"]}
 

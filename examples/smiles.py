@@ -88,7 +88,7 @@ def table(
 ) -> tuple[list[str], list[str]]:
     """Quality of samples by sampler and number of steps, and some samples of the last row."""
     lines, smiles = ["sampler                        steps  valid  unique  new"], []
-    for one in (sampler.Ancestral(), Confident(), Confident(scatter=0.0), Confident(0.8, 1.0)):
+    for one in (sampler.Ancestral(), Confident(), Confident(temperature=0.7)):
         for n in steps:
             smiles = molecules.strings(model.sample(batch=count, steps=n, sampler=one, seed=0))
             valid, unique, new = quality(smiles, known)
@@ -114,9 +114,10 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         test = molecule.test[:: len(molecule.test) // (64 if options.quick else 1024)]
         bits, error = mean(bound(model, test))
         known = set(molecules.strings(molecule.train))
-        lines, smiles = table(model, known, *((16, [8]) if options.quick else (256, [14, 57])))
+        lines, smiles = table(model, known, *((16, [8]) if options.quick else (128, [14, 57])))
     head = f"bound: {bits:.2f} ± {error:.2f} bits per molecule, {len(test)} test molecules"
-    lines = [f"trained for {spent:.0f} CPU-seconds", "", head, "", *lines, "", *smiles[:12]]
+    first = f"{model.run.step} steps, {spent:.0f} CPU-seconds in this session"
+    lines = [first, "", head, "", *lines, "", *smiles[:12]]
     publish(lines, Path(options.out, "report.txt"))
     return {"bits": bits, "error": error, "loss": model.run.history[-1]["loss"]}
 

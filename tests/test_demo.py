@@ -8,6 +8,8 @@ import torch
 from PIL import Image
 
 from diffusion import Model, demo
+from diffusion.cli.recipe import Recipe
+from diffusion.cli.train import assemble
 from diffusion.data.source import digits
 from diffusion.errors import InputError
 
@@ -48,6 +50,13 @@ def test_model_knows_its_classes_by_name(quick):
     assert int(samples.max()) <= 16
     by_id = model.sample(y=torch.tensor([4, 4]), steps=2, seed=0)
     assert torch.equal(samples, by_id)
+
+
+def test_recipe_is_the_same_model(quick):
+    recipe = Recipe(quick[0] / "digits.yaml")
+    model, _ = assemble(recipe)
+    assert demo.assemble(digits(), demo.QUICK.epochs).diff(model) == {}
+    assert recipe.train["epochs"].value == demo.QUICK.epochs
 
 
 def test_it_can_be_run_again_in_the_same_folder(quick, capsys):

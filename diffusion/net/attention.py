@@ -10,6 +10,8 @@ from .rotary import Tables, rotate
 class Attention(nn.Module):
     """Every position looks at every other: `[b, positions, width] -> [b, positions, width]`.
 
+    Derivatives in forward mode (`torch.func.jvp`) need torch's `sdpa_kernel(SDPBackend.MATH)`.
+
     Args:
         width: of a position, a multiple of `heads`.
         out: the kind of the last layer; `ZeroLinear` makes a residual branch start at zero.

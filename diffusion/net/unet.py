@@ -1,8 +1,8 @@
 """A U-Net for grids of one, two or three dimensions.
 
 Ronneberger et al. 2015, with the residual blocks of Dhariwal & Nichol 2021, section 3. What the
-encoder passes to the decoder is added, not concatenated: on two data sets the same loss after the
-same number of steps, each a tenth to a quarter cheaper.
+encoder passes to the decoder is added, not concatenated: on Fashion-MNIST at 14×14 the loss after
+400 steps was the same, and a step is 7 to 24 % cheaper.
 """
 
 from collections.abc import Sequence

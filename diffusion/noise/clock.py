@@ -78,12 +78,13 @@ class Clock:
             return self._at[t]
         if t.is_floating_point():
             # One training step asks for the scales of its times more than once.
-            memo = self._memo
-            if memo is None or memo[0] is not t or memo[1] != t._version:
+            # An inference tensor has no version: it is asked anew each time.
+            memo, version = self._memo, -1 if t.is_inference() else t._version
+            if memo is None or memo[0] is not t or version < 0 or memo[1] != version:
                 signal, sigma = self._continuous(t.double())
                 (one, none), zero = self._host[0], t == 0
                 pair = torch.where(zero, one, signal), torch.where(zero, none, sigma)
-                self._memo = memo = (t, t._version, pair)
+                self._memo = memo = (t, version, pair)
             return memo[2]
         if t.device not in self._on:
             self._on[t.device] = self._table.to(t.device)
@@ -138,7 +139,8 @@ class Clock:
         """Central differences in float64: exact to 1e-10, at the cost of two evaluations."""
         middle = u.clamp(2 * _STEP, 1 - 2 * _STEP)  # square roots have no slope at the ends
         around = torch.stack([middle + _STEP, middle - _STEP])
-        after, before = torch.stack(self._continuous(around), 1).unbind(0)
+        pair = [scale.expand_as(around) for scale in self._continuous(around)]
+        after, before = torch.stack(pair, 1).unbind(0)
         signal, sigma = (after - before) / (2 * _STEP)
         return signal, sigma
 

@@ -22,7 +22,9 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("alone")
-@pytest.mark.parametrize("page", filter(runnable, PAGES), ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if runnable(page)], ids=lambda page: page.stem
+)
 def test_the_page_runs(page: Path) -> None:
     Runner(page).run()
 

@@ -53,7 +53,7 @@ def masking(w: Tensor) -> Model:
 
 def test_austen_learns_infills_and_resumes(tmp_path: Path, novel: Any) -> None:
     torch.manual_seed(0)
-    model = austen.build(novel.train, quick=True)
+    model = austen.build(novel.train, quick=True, passes=3)
     with fast():
         first = next(model.train(3, tmp_path / "run"))  # stopped after one epoch of three
     result = quick(austen, tmp_path)
@@ -64,7 +64,7 @@ def test_austen_learns_infills_and_resumes(tmp_path: Path, novel: Any) -> None:
     assert "infilling" in report
 
     torch.manual_seed(0)
-    whole = austen.build(novel.train, quick=True)
+    whole = austen.build(novel.train, quick=True, passes=3)
     with fast():
         losses = list(whole.train(3))
     assert losses[0] == first
@@ -81,7 +81,7 @@ def test_austen_learns_infills_and_resumes(tmp_path: Path, novel: Any) -> None:
 
 def test_embedded_text_learns_its_vectors(tmp_path: Path, novel: Any) -> None:
     torch.manual_seed(0)
-    model = embedding_text.build(novel.train, quick=True)
+    model = embedding_text.build(novel.train, quick=True, passes=3)
     before = model.data.vectors.detach().clone()
     with fast():
         first = next(model.train(3, tmp_path / "run"))
