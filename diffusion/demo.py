@@ -199,7 +199,7 @@ def _classes(data: Source, each: int) -> Tensor:
 
 def _next(out: Path, seconds: float) -> str:
     return (
-        f"Done in {seconds:.0f} s. Look at samples.png, denoising.gif and loss.png in {out}. Try next:\n"
+        f"Done in {seconds:.0f} s. Look at samples.png and denoising.gif in {out}. Next:\n"
         f"  diffusion sample {out / 'model'} --label 3 -n 16 -o threes.png\n"
         f"  diffusion info {out / 'model'}\n"
         f"  diffusion evaluate {out / 'model'} --source digits\n"

@@ -20,9 +20,9 @@ PAGE = Path(__file__).with_name("modules.md")
 HEAD = """\
 # Modules
 
-Every module of the library, by kind: what it is, its arguments, its formula and its source. This page
-is written by `docs/generate.py` from the docstrings. [Concepts](concepts.md) explains the symbols, and
-[Custom modules](custom-modules.md) how to write a module of each kind.
+Every module of the library, by kind: what it is, its arguments, its formula and its source. This
+page is written by `docs/generate.py` from the docstrings. [Concepts](concepts.md) explains the
+symbols, [Custom modules](custom-modules.md) how to write a module of each kind.
 """
 TITLES = {"train": "Optimizer", "weight": "Weight of losses"}
 CONTRACTS = {

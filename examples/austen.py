@@ -69,7 +69,7 @@ def infill(model: Model, rows: Tensor) -> tuple[Tensor, list[str]]:
     return filled, lines
 
 
-def unmasking(model: Model, steps: int = 128) -> list[str]:
+def unmasking(model: Model, steps: int) -> list[str]:
     """One sample on its way from masks to text."""
     states = [spell(z[0]) for z in model.stream(batch=1, steps=steps, seed=4)]
     return [states[round(part * steps)] for part in (0.1, 0.3, 0.5, 0.7, 0.9, 1.0)]
@@ -84,6 +84,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     options = parser.parse_args(argv)
     text = austen(options.quick)
     torch.manual_seed(0)
+    steps = 20 if options.quick else LENGTH
     passes = options.passes or (3 if options.quick else 1)
     model, start = build(text.train, options.quick, passes), clock.process_time()
     with fast():
@@ -91,9 +92,11 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
             print(f"epoch {len(model.run.history)}: cross-entropy {value:.4f} nats")
         spent = clock.process_time() - start
         bits, error, table = likelihood(model, text)
-        _, passages = infill(model, text.test.unfold(0, LENGTH, LENGTH)[:64])
-        samples = [spell(row) for row in model.sample(batch=6, steps=LENGTH, seed=0)]
-        path = unmasking(model)
+        _, passages = infill(
+            model, text.test.unfold(0, LENGTH, LENGTH)[: 8 if options.quick else 64]
+        )
+        samples = [spell(row) for row in model.sample(batch=6, steps=steps, seed=0)]
+        path = unmasking(model, steps)
     head = f"{model.run.step} steps, {spent:.0f} CPU-seconds in this session"
     lines = [head, "", *table, "", "samples", *samples]
     lines += ["", "infilling", *passages, "", "one sample, step by step", *path]

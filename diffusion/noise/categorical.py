@@ -11,7 +11,7 @@ token, in log space, on ids `[b, ...]` or one-hots `[b, ..., K]` alike.
 
 from abc import abstractmethod
 from dataclasses import field
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -60,7 +60,9 @@ class Redraw(Bridge[Categorical]):
         other = self.vary()
         vars(other)["_clock"] = Clock(schedule)
         vars(other)["_pi"] = {}
-        vars(other)["_everywhere"] = bool((self.law() > 0).all())
+        law = self.law()
+        vars(other)["_everywhere"] = bool((law > 0).all())
+        vars(other)["_flat"] = bool((law == law[0]).all())
         vars(other)["_onehot"] = like is not None and self.is_onehot(like)
         return other
 
@@ -100,11 +102,8 @@ class Redraw(Bridge[Categorical]):
         onehot = self.is_onehot(z)
         ids = z.argmax(-1) if onehot else z
         if self.is_onehot(x):
-            log_x = x.log()
-        else:
-            log_x = torch.full((*x.shape, self.classes), -torch.inf, device=x.device)
-            log_x = log_x.scatter(-1, x.unsqueeze(-1), 0.0)
-        return Categorical(self.soft_bridge(log_x, ids, t, s), onehot)
+            return Categorical(self.soft_bridge(x.log(), ids, t, s), onehot)
+        return Categorical(self.hard_bridge(x, ids, t, s), onehot)
 
     def step(self, z: Tensor, t: Any, s: Any, hat: Tensor) -> Categorical:
         onehot = self.is_onehot(z)
@@ -113,30 +112,55 @@ class Redraw(Bridge[Categorical]):
 
     def soft_bridge(self, log_x: Tensor, z: Tensor, t: Any, s: Any) -> Tensor:
         """Logits `[b, ..., K]` of q(x_s | x_t = z, x) from log x (normalised, soft or one-hot)."""
+        ids, at = z.unsqueeze(-1), self._at(log_x, z, t, s)
+        seen = log_x.gather(-1, ids)
+        # The mass of x~: x with its entry of z shrunk, without summing over K again.
+        mass = torch.logaddexp(_log1m_exp(seen), seen + at.shrink)
+        drawn = at.redraw_s + mass
+        out = torch.logaddexp(log_x + at.keep_s, drawn + self._spread(log_x))
+        own = torch.logaddexp(seen + at.shrink + at.keep_s, drawn + self._log_pi(log_x)[ids])
+        return self._settle(out.scatter(-1, ids, own + at.gain), ids, at.certain)
+
+    def hard_bridge(self, x: Tensor, z: Tensor, t: Any, s: Any) -> Tensor:
+        """The same for known ids x: pi everywhere, but for the entries of x and z."""
+        ids, first = z.unsqueeze(-1), x.unsqueeze(-1)
+        like = torch.empty((*z.shape, 1), device=z.device)
+        at = self._at(like, z, t, s)
+        log_pi = self._log_pi(like)
+        mass = torch.where(first == ids, at.shrink, 0.0)
+        drawn = at.redraw_s + mass
+        out = (drawn + log_pi).expand(*z.shape, self.classes).contiguous()
+        out.scatter_(-1, first, torch.logaddexp(mass + at.keep_s, drawn + log_pi[first]))
+        out.scatter_(-1, ids, out.gather(-1, ids) + at.gain)
+        return self._settle(out, ids, at.certain)
+
+    def _at(self, like: Tensor, z: Tensor, t: Any, s: Any) -> "_Logs":
+        """What the bridge needs at the entry of z, in logs."""
         kappa, kappa_s = self.clock.kappa(t), self.clock.kappa(s)
-        keep, redraw = self._logs(kappa / kappa_s, z, log_x)
-        keep_t, redraw_t = self._logs(kappa, z, log_x)
-        keep_s, redraw_s = self._logs(kappa_s, z, log_x)
-        log_pi = self._log_pi(log_x)
-        ids = z.unsqueeze(-1)
-        back = log_pi[z].unsqueeze(-1)  # log pi(z)
+        keep, redraw = self._logs(kappa / kappa_s, z, like)
+        keep_t, redraw_t = self._logs(kappa, z, like)
+        keep_s, redraw_s = self._logs(kappa_s, z, like)
+        back = self._log_pi(like)[z].unsqueeze(-1)  # log pi(z)
         # A token that pi can't produce was never redrawn: it stays, whatever x is.
         certain = torch.isneginf(back)
         back = back.masked_fill(certain, 0.0)
-        stay = torch.logaddexp(keep_t.expand_as(back), redraw_t + back)
-        # x~, scaled so that only the entry of z changes: by q(z | other) / q(z | z).
-        shrink = redraw_t + back - stay
-        tilde = log_x.scatter(-1, ids, log_x.gather(-1, ids) + shrink)
-        mass = tilde.logsumexp(-1, keepdim=True)
-        out = torch.logaddexp(keep_s + tilde, redraw_s + log_pi + mass)
+        # x~ = x / q(z | x), scaled so that only its entry of z changes: q(z | other) / q(z | z).
+        shrink = redraw_t + back - torch.logaddexp(keep_t.expand_as(back), redraw_t + back)
         # The first factor is constant but at z; its ratio there is (k + (1-k) pi_z) / ((1-k) pi_z).
         leave = redraw + back
-        remain = torch.logaddexp(keep.expand_as(back), leave)
-        out = out.scatter(-1, ids, out.gather(-1, ids) + remain - leave)
-        if self.__dict__["_everywhere"]:
+        gain = torch.logaddexp(keep.expand_as(back), leave) - leave
+        return _Logs(shrink, gain, keep_s, redraw_s, certain)
+
+    def _settle(self, out: Tensor, ids: Tensor, certain: Tensor) -> Tensor:
+        if vars(self)["_everywhere"]:
             return out
         fixed = torch.full_like(out, -torch.inf).scatter(-1, ids, 0.0)
         return torch.where(certain, fixed, out)
+
+    def _spread(self, like: Tensor) -> Tensor:
+        """log pi `[K]`, or `[1]` where all classes are equally likely."""
+        log_pi = self._log_pi(like)
+        return log_pi[:1] if vars(self)["_flat"] else log_pi
 
     def touched(self, z: Tensor) -> Tensor:
         """Which tokens of `z` (ids) noise may have redrawn, as 0 or 1."""
@@ -177,3 +201,16 @@ class Redraw(Bridge[Categorical]):
             cache[key] = self.law().log().to(like.device, dtype)
         found: Tensor = cache[key]
         return found
+
+
+class _Logs(NamedTuple):
+    shrink: Tensor
+    gain: Tensor
+    keep_s: Tensor
+    redraw_s: Tensor
+    certain: Tensor
+
+
+def _log1m_exp(value: Tensor) -> Tensor:
+    """log(1 - exp(value)) for value <= 0, with a finite slope at 0."""
+    return (-torch.expm1(value.clamp_max(-torch.finfo(value.dtype).tiny))).log()

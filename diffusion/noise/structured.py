@@ -107,6 +107,10 @@ class Structured(Redraw):
         logits = _rows(self.transition(_vector(self.clock.kappa(t))).to(x.device), ids).log()
         return Categorical(logits.to(x.dtype if onehot else torch.get_default_dtype()), onehot)
 
+    def hard_bridge(self, x: Tensor, z: Tensor, t: object, s: object) -> Tensor:
+        log_x = torch.full((*x.shape, self.classes), -torch.inf, device=x.device)
+        return self.soft_bridge(log_x.scatter(-1, x.unsqueeze(-1), 0.0), z, t, s)
+
     def soft_bridge(self, log_x: Tensor, z: Tensor, t: object, s: object) -> Tensor:
         kappa, kappa_s = (_vector(self.clock.kappa(v)) for v in (t, s))
         to_s, hop = (self.transition(v).to(z.device) for v in (kappa_s, kappa / kappa_s))

@@ -3,7 +3,8 @@
 - `python` blocks run in order, in one namespace for each page and one temporary folder. A block
   whose first line is `# NAME.py` is also saved as that file, as the page tells its reader to.
 - `yaml` blocks whose first line is `# NAME.yaml` are saved as that file.
-- `console` blocks: each line that starts with `$ diffusion ` runs through the installed command.
+- `console`, `bash` and `sh` blocks: each line that starts with `diffusion`, or `$ diffusion`, runs
+  through the installed command.
 - An `output` block is what the block before it prints; `...` stands for anything.
 """
 
@@ -21,6 +22,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+SHELL = ("console", "bash", "sh")
+COMMAND = re.compile(r"(?:\$ )?(diffusion .*)")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"# ([\w.-]+\.(?:py|yaml))\n")
 LOOSE = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -43,7 +46,7 @@ def blocks(page: Path) -> list[Block]:
 
 def runnable(page: Path) -> bool:
     """Whether a page has anything to run."""
-    return any(block.language in ("python", "yaml", "console") for block in blocks(page))
+    return any(block.language in ("python", "yaml", *SHELL) for block in blocks(page))
 
 
 class Runner:
@@ -69,7 +72,7 @@ class Runner:
             Path(named[1]).write_text(block.text, "utf-8")
         if block.language == "python":
             self.python(block)
-        elif block.language == "console":
+        elif block.language in SHELL:
             self.console(block)
         elif block.language == "output":
             self.compare(block)
@@ -83,14 +86,14 @@ class Runner:
 
     def console(self, block: Block) -> None:
         lines = re.sub(r"\\\n\s*", "", block.text).splitlines()
-        commands = [line[2:] for line in lines if line.startswith("$ diffusion ")]
-        self.printed = "".join(map(self.command, commands))
+        found = filter(None, map(COMMAND.fullmatch, lines))
+        self.printed = "".join(self.command(match[1]) for match in found)
 
     def command(self, line: str) -> str:
         """Run one command line; its output."""
         name, *words = shlex.split(line, comments=True)
         program = Path(sysconfig.get_path("scripts")) / name
-        done = subprocess.run([program, *words], capture_output=True, text=True, timeout=100)
+        done = subprocess.run([program, *words], capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, f"{self.page.name}: {line}\n{done.stdout}{done.stderr}"
         return done.stdout
 

@@ -8,6 +8,8 @@ import torch
 
 from .blocks import PAGES, Runner, blocks, runnable
 
+RUNNABLE = [page for page in PAGES if runnable(page)]
+
 
 @pytest.fixture
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -22,17 +24,15 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("alone")
-@pytest.mark.parametrize(
-    "page", [page for page in PAGES if runnable(page)], ids=lambda page: page.stem
-)
+@pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: page.stem)
 def test_the_page_runs(page: Path) -> None:
     Runner(page).run()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: page.stem)
 def test_every_block_says_what_it_is(page: Path) -> None:
     """So that none is left out by a typo: `text` is the word for what does not run."""
-    known = {"python", "yaml", "console", "output", "text", "toml"}
+    known = {"python", "yaml", "console", "bash", "sh", "output", "text", "toml"}
     assert {block.language for block in blocks(page)} <= known
 
 
