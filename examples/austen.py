@@ -1,9 +1,10 @@
 """The novels of Jane Austen, character by character, by absorbing noise.
 
-    python examples/austen.py            # PLACEHOLDER
+    python examples/austen.py
 
-A transformer learns to name the hidden characters of windows of 128. Prints its bound on the
-held-out text beside character n-grams, samples, and passages whose middle was hidden.
+Measured 2026-11 on one of 2 CPU cores, both busy: 10 CPU-minutes (2,200 steps of 16 windows of 128)
+give a bound of 2.503 ± 0.008 bits per character on the held-out text, between the 3-gram (2.619)
+and the 4-gram (2.034). `--passes 3` trains three times as long; its result was not measured.
 """
 
 import argparse
@@ -25,7 +26,7 @@ HIDDEN = slice(56, 72)
 
 def build(text: Tensor, quick: bool = False, passes: int = 1) -> Model:
     """A model that trains on overlapping windows of the text, so many times over."""
-    windows = text.unfold(0, LENGTH, 128 if quick else 99)
+    windows = text.unfold(0, LENGTH, 256 if quick else 99)
     width, depth, heads = (32, 2, 2) if quick else (160, 4, 5)
     steps = passes * -(len(windows) // -BATCH)
     return Model(

@@ -86,6 +86,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         for _ in model.train(passes, options.folder, every=60, progress=True):
             print(f"epoch {len(model.run.history)}: {model.run.history[-1]}")
         spent = clock.process_time() - start
+        with torch.no_grad():  # its own vectors only follow the data's, which it must not see
+            model.net.vectors.copy_(model.data.vectors)
         rows = text.test.unfold(0, LENGTH, LENGTH)[: 8 if options.quick else 64]
         bits, error = mean(model.nll(rows, steps=steps))
         samples = [novels.decode(row) for row in model.sample(batch=8, steps=steps, seed=0)]

@@ -4,7 +4,11 @@
     python examples/fashion.py --quick        # the same in seconds, on 640 pictures
     python examples/fashion.py --folder DIR   # stop with Ctrl-C; the same command continues
 
-RESULT
+Measured 2026-11 on 2 CPU cores, one run: one pass over the 60,000 pictures in 534 CPU-seconds of
+one thread; 1,000 samples of 20 steps in 78 more. A judge trained on the real pictures reads .910 of
+the samples as their class, at Fréchet distance 1.46 from test pictures in its features; a Gaussian
+for each class .914 and 12.37; real test pictures are read right for .882, real training pictures
+are at 0.34. Bound: 5.85 bits per pixel over 100 test pictures. See docs/examples/fashion.md.
 """
 
 import argparse
@@ -49,7 +53,7 @@ def build(clothes: Fashion, epochs: int, quick: bool = False) -> Model:
         ),
         loss=loss.Simple(),
         time=time.LogitNormal(),
-        guidance=guidance.ClassifierFree(dropout=0.1, strength=1.0),
+        guidance=guidance.ClassifierFree(dropout=0.1, strength=0.25),
         sampler=sampler.DDIM(),
         optimizer=train.AdamW(2e-3, steps=epochs * len(clothes.images) // batch),
         ema=0.9 if quick else 0.995,

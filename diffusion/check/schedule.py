@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..base import Schedule
 from ..component import arguments
 from ..schedule.scales import survival
 from .exam import Exam, Verdict, exam, gap, sit, skip, within
@@ -44,7 +45,14 @@ def examine(schedule: Any, setting: Setting) -> Iterator[Result]:
         return Case(schedule, alpha)
 
     needs = "A schedule defines compute() -> alpha_0..alpha_T or scales(u) -> (signal, sigma)."
-    yield from sit(prepare, EXAMS, needs, setting.seed)
+    table = list(sit(prepare, TABLE, needs, setting.seed))
+    yield from table
+    wrong = [result.name for result in table if result.passed is False]
+    if wrong and type(schedule).scales is Schedule.scales:
+        for one in SCALES:  # they are derived from the table, and would only repeat what is wrong
+            yield Result(one.name, None, f"derived from alphas: {wrong[0]}", one.promise, one.fix)
+    elif wrong != ["can be examined"]:
+        yield from sit(prepare, SCALES, needs, setting.seed)
 
 
 @exam(
@@ -181,7 +189,5 @@ def steps(case: Case) -> Verdict:
     return list(shorter.shape) == [8], f"steps=7 gives shape {list(shorter.shape)}"
 
 
-EXAMS: tuple[Exam, ...] = (
-    length, finite, within_range, monotone, scales_fall, agreement, precision, alone, rates,
-    determined, steps,
-)  # fmt: skip
+TABLE: tuple[Exam, ...] = (length, finite, within_range, monotone, determined, steps)
+SCALES: tuple[Exam, ...] = (scales_fall, agreement, precision, alone, rates)

@@ -68,7 +68,7 @@ def write(result: Result, out: Path | None) -> str:
         if lines is None:
             raise FileError(f"{out}: these samples are no text, or their alphabet is lost; "
                             "write a .npz file.")  # fmt: skip
-        out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        out.write_text(_labelled(result, lines) + "\n", encoding="utf-8")
     elif ending == ".gif":
         _animation(result, out)
     elif ending == ".png":
@@ -80,7 +80,8 @@ def write(result: Result, out: Path | None) -> str:
 
 def _labelled(result: Result, lines: list[str]) -> str:
     labels = result.labels or [""] * len(lines)
-    return "\n".join(f"[{a}] {b}" if a else b for a, b in zip(labels, lines, strict=True))
+    shown = [f"[{a}] {b}" if a else b for a, b in zip(labels, lines, strict=True)]
+    return ("\n---\n" if any("\n" in line for line in lines) else "\n").join(shown)
 
 
 def _some(result: Result, out: Path) -> Tensor:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ..component import signature
+from ..component import Component, signature
 from ..errors import DiffusionError, FileError, suggest
 from ..folder.config import build as build_plain
 from ..folder.lines import Node
@@ -129,8 +129,10 @@ class Reader:
 
     def _value(self, node: Node, part: Part, key: str, hint: Any) -> Any:
         kind = OTHER_KINDS.get(key, part.kind)
-        if isinstance(node.value, dict) and (key in MAPS or typing.get_origin(hint) is dict):
-            return {name: self._inner(item, kind, hint) for name, item in node.value.items()}
+        if isinstance(node.value, dict) and key in MAPS:
+            return {name: self.module(item, kind) for name, item in node.value.items()}
+        if node.value is not None and wants_module(hint):
+            return self.module(node, kind)
         found = self._inner(node, kind, hint)
         if isinstance(found, Node) and part.name not in PLAIN:
             value = typed(part.cls, key, found.plain(), f"{node.place}: {part.name}.{key}")
@@ -175,6 +177,13 @@ def hints(cls: type) -> dict[str, Any]:
 def takes_words(hint: Any) -> bool:
     """Whether a type has strings among its values."""
     return hint is str or any(takes_words(arg) for arg in typing.get_args(hint))
+
+
+def wants_module(hint: Any) -> bool:
+    """Whether a type's only values are modules, and perhaps None."""
+    options = [arg for arg in typing.get_args(hint) or (hint,) if arg is not type(None)]
+    origins = [typing.get_origin(arg) or arg for arg in options]
+    return bool(origins) and all(isinstance(o, type) and issubclass(o, Component) for o in origins)
 
 
 def build(value: Any, custom: Iterable[type] = ()) -> Any:

@@ -12,7 +12,7 @@ import torch
 import typer
 
 from ..data.source import Source, open_source
-from ..errors import FileError, InputError, MismatchError
+from ..errors import DiffusionError, FileError, InputError, MismatchError
 from ..fit import MODULES
 from ..folder import text
 from ..folder.config import describe
@@ -63,7 +63,7 @@ def assemble(recipe: Recipe) -> tuple[Model[Any], Source]:
         raise FileError(
             f"{recipe.path}: the key 'source' is missing: what to train on, e.g. source: digits."
         )
-    source = open_source(given.pop("path"), **given)
+    source = _open(given.pop("path"), given, recipe.source["path"].node.place)
     for key, value in (("w", source.w), ("y", source.y)):
         _refuse(part, key)
         part.arguments[key] = value
@@ -71,6 +71,13 @@ def assemble(recipe: Recipe) -> tuple[Model[Any], Source]:
         part.arguments["names"] = source.names
     _classes_fit(part, source)
     return recipe.model(), source
+
+
+def _open(path: str, options: dict[str, Any], place: str) -> Source:
+    try:
+        return open_source(path, **options)
+    except DiffusionError as error:
+        raise type(error)(f"{place}: {error}") from error
 
 
 def _refuse(part: Part, key: str) -> None:

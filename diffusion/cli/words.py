@@ -18,7 +18,9 @@ def told(error: Exception) -> bool:
         text = str(error)
     else:
         return False
-    typer.secho(f"error: {text}", err=True, fg="red" if sys.stderr.isatty() else None)
+    typer.secho(
+        f"error: {' '.join(text.split())}", err=True, fg="red" if sys.stderr.isatty() else None
+    )
     return True
 
 

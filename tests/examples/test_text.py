@@ -14,6 +14,7 @@ import embedding_text
 import smiles
 from common import Steady, bound, fast, mean
 from diffusion import Model, data, loss, net, noise, time
+from diffusion.base import Sampler
 from diffusion.errors import MismatchError
 from diffusion.sampler import DDIM
 from sources import austen as novels
@@ -111,15 +112,24 @@ def test_quality_of_known_molecules() -> None:
     assert new == pytest.approx(1 / 2)
 
 
+def test_picture_of_molecules(tmp_path: Path) -> None:
+    smiles.picture(["C1CC", "CCO"], tmp_path / "molecules.png")
+    assert (tmp_path / "molecules.png").read_bytes().startswith(b"\x89PNG")
+    smiles.picture(["C1CC", ""], tmp_path / "none.png")
+    assert not (tmp_path / "none.png").exists()
+
+
 def test_confident_reveals_the_surest_first_and_evenly() -> None:
     w = torch.arange(12).repeat(3, 1)
     model = masking(w)
     sure = torch.linspace(8, 12, 12).flip(0)  # the first token is the surest
 
-    class Oracle(smiles.Sampler):  # type: ignore[name-defined]
+    class Oracle(Sampler):
         """Feeds `Confident` the truth, surer of earlier tokens."""
 
-        def __call__(self, noise, predict, z, y, times, rng):  # type: ignore[no-untyped-def]
+        def __call__(
+            self, noise: Any, predict: Any, z: Any, y: Any, times: Any, rng: Any
+        ) -> Iterator[Any]:
             logits = torch.nn.functional.one_hot(w, 28) * sure[:, None]
             one = smiles.Confident(scatter=0.0)
             return one(noise, lambda z, y, t: logits[None].float(), z, y, times, rng)
