@@ -13,7 +13,7 @@ from abc import ABCMeta
 from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .errors import InputError, suggest
 
@@ -174,7 +174,7 @@ def same(a: Any, b: Any) -> bool:
         return len(a) == len(b) and all(same(i, j) for i, j in zip(a, b, strict=True))
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
-    if isinstance(a, Component) and isinstance(a, nn.Module):
+    if isinstance(a, Component):
         return type(a) is type(b) and same(arguments(a), arguments(b))
     return bool(a == b)
 

@@ -57,7 +57,7 @@ noise: {{Gaussian: {{parameter: velocity}}}}
 net: {{UNet: {{channels: [1, 32, 64], labels: 10, hidden: 128}}}}
 loss: Simple
 time: LogitNormal
-guidance: {{ClassifierFree: {{dropout: 0.1, strength: 0.2}}}}
+guidance: {{ClassifierFree: {{dropout: 0.1, strength: 0.1}}}}
 sampler: DDIM
 optimizer: {{AdamW: {{rate: 0.002, steps: {steps}}}}}
 ema: 0.995
@@ -126,7 +126,7 @@ def assemble(data: Source, epochs: int = FULL.epochs, seed: int = 0) -> Model[An
         net=UNet(channels=(1, 32, 64), labels=len(data.names), hidden=128),
         loss=Simple(),
         time=LogitNormal(),
-        guidance=ClassifierFree(dropout=0.1, strength=0.2),
+        guidance=ClassifierFree(dropout=0.1, strength=0.1),
         sampler=DDIM(),
         optimizer=AdamW(rate=2e-3, steps=epochs * batches),
         ema=0.995,

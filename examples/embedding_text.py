@@ -1,6 +1,10 @@
 """The novels of Jane Austen as learned vectors under Gaussian noise.
 
-    python examples/embedding_text.py            # PLACEHOLDER
+    python examples/embedding_text.py
+
+Measured 2026-11 on one of 2 CPU cores, both busy: 5 CPU-minutes (1,210 steps of 32 windows of 64)
+give a bound of 3.30 ± 0.03 bits per character, as good as a 2-gram (3.305). Short words come out
+right; it is not readable text yet, and the absorbing noise of austen.py is well ahead (2.50).
 
 Every character is a vector that is learned with the network; noise is Gaussian, steps are DDIM.
 The network names the characters, and its mean of their vectors is the predicted x (Dieleman et
@@ -65,10 +69,16 @@ def build(text: Tensor, quick: bool = False, passes: int = 1) -> Model:
     )
 
 
-def denoising(model: Model, steps: int) -> list[str]:
+def grid(steps: int) -> list[float]:
+    """Times from 1 to 0.2, then 0: below 0.2 nothing is left to decide."""
+    return [1 - 0.8 * i / steps for i in range(steps + 1)] + [0.0]
+
+
+def denoising(model: Model, times: list[float]) -> list[str]:
     """One sample on its way from noise to text, each state read as the nearest characters."""
-    states = [model.data.decode(z[0]) for z in model.stream(batch=1, steps=steps, seed=1)]
-    return [novels.decode(states[round(part * steps)]) for part in (0, 0.2, 0.4, 0.6, 0.8, 1)]
+    states = [model.data.decode(z[0]) for z in model.stream(batch=1, steps=times, seed=1)]
+    parts = (0, 0.2, 0.3, 0.4, 0.6, 1)
+    return [novels.decode(states[round(part * (len(states) - 1))]) for part in parts]
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
@@ -78,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     parser.add_argument("--folder", default="runs/embedding_text", help="where to resume from")
     parser.add_argument("--out", default="out/embedding_text", help="where the texts go")
     options = parser.parse_args(argv)
-    text, steps = austen(options.quick), 20 if options.quick else 200
+    text, times = austen(options.quick), grid(20 if options.quick else 100)
     torch.manual_seed(0)
     passes = options.passes or (3 if options.quick else 1)
     model, start = build(text.train, options.quick, passes), clock.process_time()
@@ -89,10 +99,10 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         with torch.no_grad():  # its own vectors only follow the data's, which it must not see
             model.net.vectors.copy_(model.data.vectors)
         rows = text.test.unfold(0, LENGTH, LENGTH)[: 8 if options.quick else 64]
-        bits, error = mean(model.nll(rows, steps=steps))
-        samples = [novels.decode(row) for row in model.sample(batch=8, steps=steps, seed=0)]
-        path = denoising(model, steps)
-    head = f"bound: {bits:.3f} ± {error:.3f} bits per character, {len(rows)} windows, {steps} steps"
+        bits, error = mean(model.nll(rows, steps=times))
+        samples = [novels.decode(row) for row in model.sample(batch=8, steps=times, seed=0)]
+        path = denoising(model, times)
+    head = f"bound: {bits:.3f} ± {error:.3f} bits per character, {len(rows)} windows"
     lines = [f"{model.run.step} steps, {spent:.0f} CPU-seconds in this session", "", head]
     lines += ["", "samples", *samples]
     publish([*lines, "", "one sample, step by step", *path], Path(options.out, "report.txt"))

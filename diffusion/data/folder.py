@@ -48,7 +48,5 @@ class Folder:
             ) from error
         if self.size is not None:
             picture = ImageOps.fit(picture, (self.size, self.size), Image.Resampling.LANCZOS)
-        array = np.asarray(picture)
-        return torch.from_numpy(
-            array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
-        ).clone()
+        array = np.array(picture)
+        return torch.from_numpy(array[None] if array.ndim == 2 else array.transpose(2, 0, 1))

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from ..errors import InputError
+from ..rng import generator
 from .frechet import frechet
 from .judge import Judge
+
+DRAWS = 5
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Quality:
         accuracy: part of the samples read as the class they were asked for.
         real_accuracy: the same for held-out real pictures: what the judge is worth.
         frechet: Fréchet distance in the judge's features, samples against held-out pictures.
-        real_frechet: training pictures against held-out pictures, as many and in the same classes.
+        real_frechet: the same for as many training pictures: what the distance is worth.
         samples: how many samples `accuracy` is about.
         count: pictures on each side of both distances, which are biased at small counts.
     """
@@ -65,33 +68,35 @@ def measure(
     """Judge samples `w` that were asked to be of classes `y`.
 
     The distances are between equal numbers of pictures in equal classes: of each class as many as
-    the scarcest of the three sets has.
+    the scarcest of the three sets has, drawn at random (data sets are often in some order, such as
+    by writer), and averaged over a few draws.
 
     Args:
         held: real pictures and class ids that neither the judge nor the model was trained on.
         train: real pictures and class ids of the training set.
     """
     sets = ((w, y), held, train)
-    shared = torch.stack([torch.bincount(ids, minlength=_top(sets)) for _, ids in sets]).amin(0)
-    if not int(shared.sum()):
+    top = max(int(ids.max()) for _, ids in sets) + 1
+    counts = torch.stack([torch.bincount(ids, minlength=top) for _, ids in sets]).amin(0)
+    if not int(counts.sum()):
         raise InputError("measure: samples, held-out and training pictures share no class.")
-    features = [judge.features(pictures[_first(ids, shared)]) for pictures, ids in sets]
+    features = [(judge.features(pictures), ids) for pictures, ids in sets]
+    distances = []
+    for i in range(DRAWS):
+        drawn = [f[_drawn(ids, counts, generator(i, "measure"))] for f, ids in features]
+        distances.append((frechet(drawn[0], drawn[1]), frechet(drawn[2], drawn[1])))
+    means = [sum(values) / DRAWS for values in zip(*distances, strict=True)]
     return Quality(
         accuracy=judge.accuracy(w, y),
         real_accuracy=judge.accuracy(*held),
-        frechet=frechet(features[0], features[1]),
-        real_frechet=frechet(features[2], features[1]),
+        frechet=means[0],
+        real_frechet=means[1],
         samples=len(w),
-        count=int(shared.sum()),
+        count=int(counts.sum()),
     )
 
 
-def _top(sets: tuple[tuple[Tensor, Tensor], ...]) -> int:
-    return max(int(ids.max()) for _, ids in sets) + 1
-
-
-def _first(ids: Tensor, counts: Tensor) -> Tensor:
-    """Indices of the first `counts[k]` items of each class k."""
-    return torch.cat(
-        [(ids == k).nonzero().flatten()[: int(count)] for k, count in enumerate(counts)]
-    )
+def _drawn(ids: Tensor, counts: Tensor, rng: Generator) -> Tensor:
+    """Indices of `counts[k]` items of each class k."""
+    order = torch.randperm(len(ids), generator=rng)
+    return torch.cat([order[ids[order] == k][: int(count)] for k, count in enumerate(counts)])

@@ -1,8 +1,9 @@
 """Noise types: the forward process and its reversal."""
 
+from .clock import Clock, fit
 from .gaussian import Gaussian
 from .joint import Joint
 from .redraw import Absorbing, Mixed, Uniform
 from .structured import Structured
 
-__all__ = ["Absorbing", "Gaussian", "Joint", "Mixed", "Structured", "Uniform"]
+__all__ = ["Absorbing", "Clock", "Gaussian", "Joint", "Mixed", "Structured", "Uniform", "fit"]

@@ -18,18 +18,18 @@ class Fixed:
     """
 
     def __init__(self, noise: Any, x: Tensor, mask: Tensor) -> None:
-        self.inner, self.x, self.mask = noise, x, mask
+        self.inner, self.x, self.kept = noise, x, mask
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.__dict__["inner"], name)
 
     def vary(self, **changes: Any) -> "Fixed":
         """The same positions over a changed noise."""
-        return Fixed(self.inner.vary(**changes), self.x, self.mask)
+        return Fixed(self.inner.vary(**changes), self.x, self.kept)
 
     def keep(self, z: Tensor, t: Any, rng: Rng) -> Tensor:
         """`z` with the known positions put in place."""
-        return torch.where(self.mask, self.inner.known(self.x, t, rng), z)
+        return torch.where(self.kept, self.inner.known(self.x, t, rng), z)
 
     def step(self, z: Tensor, t: Any, s: Any, hat: Tensor) -> "Kept":
         return Kept(self, self.inner.step(z, t, s, hat), s)
@@ -47,8 +47,8 @@ class Kept(Distribution):
 
     def nll(self, x: Tensor) -> Tensor:
         """Of the free positions."""
-        return self.step.nll(x).masked_fill(self.fixed.mask, 0.0)
+        return self.step.nll(x).masked_fill(self.fixed.kept, 0.0)
 
     def dkl(self, other: Self) -> Tensor:
         """Of the free positions."""
-        return self.step.dkl(other.step).masked_fill(self.fixed.mask, 0.0)
+        return self.step.dkl(other.step).masked_fill(self.fixed.kept, 0.0)

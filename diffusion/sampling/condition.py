@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,15 +22,14 @@ def conditions(model: Model[Any], y: Any, batch: int | None) -> tuple[State, int
     """Conditions as tensors on the model's device, and the batch size."""
     if isinstance(y, (str, int)):
         y = [y] * (batch or 1)
-    if isinstance(y, (list, tuple)):
-        y = torch.tensor([_id(model, one) for one in y])
     if y is None:
-        size = 1 if batch is None else batch
-        y = torch.zeros(size, dtype=torch.long)
-        if not (labels := getattr(model.net, "labels", None)) and model.data.y is not None:
-            like = tree.map(lambda leaf: torch.zeros_like(torch.as_tensor(leaf[:1])), model.data.y)
-            y = tree.map(lambda leaf: leaf.expand(size, *leaf.shape[1:]), like)
-        del labels
+        y = _null(model, 1 if batch is None else batch)
+    elif hasattr(y, "__array__") and not isinstance(y, Tensor):
+        y = torch.as_tensor(y)
+    elif isinstance(y, Sequence):
+        y = torch.tensor([_id(model, one) for one in y])
+    elif not isinstance(y, (Tensor, dict)):
+        raise InputError(f"sample.y: expected class ids, names or tensors; got {type(y).__name__}.")
     size = tree.size(y)
     if batch is not None and batch != size:
         raise InputError(f"sample: batch={batch}, but y has {size} conditions.")
@@ -43,6 +43,14 @@ def conditions(model: Model[Any], y: Any, batch: int | None) -> tuple[State, int
                 f"sample.y: class ids must be 0 (null) to {labels}; got {low if low < 0 else high}."
             )
     return tree.to(y, model.device), size
+
+
+def _null(model: Model[Any], size: int) -> State:
+    """The null condition: class 0, or zeros like the conditions of the data."""
+    if getattr(model.net, "labels", 0) or model.data.y is None:
+        return torch.zeros(size, dtype=torch.long)
+    like = tree.map(lambda leaf: torch.zeros_like(torch.as_tensor(leaf[:1])), model.data.y)
+    return tree.map(lambda leaf: leaf.expand(size, *leaf.shape[1:]), like)
 
 
 def _id(model: Model[Any], name: Any) -> int:
@@ -83,8 +91,8 @@ def positions(mask: Tensor | None, x: Tensor) -> Tensor:
     if mask.dtype != torch.bool:
         raise InputError(f"sample.mask: expected booleans, got {mask.dtype}.")
     mask = mask.to(x.device)
-    while mask.dim() < x.dim():
-        mask = mask.unsqueeze(-1)
+    if mask.shape == x.shape[: mask.dim()]:  # of items; states may have further axes
+        mask = mask.reshape(*mask.shape, *(1,) * (x.dim() - mask.dim()))
     try:
         return mask.expand_as(x)
     except RuntimeError:

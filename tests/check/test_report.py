@@ -10,6 +10,7 @@ from diffusion import data, loss, net, noise, schedule
 from diffusion.check import Report, Result, check
 from diffusion.errors import InputError
 
+from ..tutorial import Gaussian
 from .faults import Rising, TypoPrior
 
 
@@ -66,7 +67,7 @@ def test_examples_can_be_given():
 
 
 def test_a_noise_may_say_what_its_network_predicts():
-    class Halved(TypoPrior.__base__):  # type: ignore[misc,name-defined]
+    class Halved(Gaussian):
         """hat is half of epsilon."""
 
         def approximate(self, z, t, hat):
