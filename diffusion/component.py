@@ -13,7 +13,7 @@ from abc import ABCMeta
 from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .errors import InputError, suggest
 
@@ -174,6 +174,8 @@ def same(a: Any, b: Any) -> bool:
         return len(a) == len(b) and all(same(i, j) for i, j in zip(a, b, strict=True))
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, nn.Module) and not isinstance(a, Component):
+        return type(a) is type(b) and repr(a) == repr(b) and same(a.state_dict(), b.state_dict())
     if isinstance(a, Component):
         return type(a) is type(b) and same(arguments(a), arguments(b))
     return bool(a == b)
@@ -182,5 +184,7 @@ def same(a: Any, b: Any) -> bool:
 def _brief(value: Any) -> str:
     if isinstance(value, Tensor) or hasattr(value, "__array__"):
         return f"{type(value).__name__}{list(value.shape)}"
+    if inspect.isfunction(value):
+        return value.__qualname__
     text = repr(value)
     return text if len(text) <= 200 else f"{text[:197]}..."

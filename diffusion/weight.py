@@ -11,6 +11,8 @@ from torch import Tensor
 
 from .component import Component
 
+__all__ = ["EDM", "P2", "SNR", "MinSNR", "Sigmoid", "Weight"]
+
 
 class Weight(Component):
     """What a squared error in x counts at a signal-to-noise ratio."""

@@ -103,7 +103,7 @@ def test_label_dropout_is_bernoulli_per_sample_on_a_copy() -> None:
 @pytest.mark.parametrize(
     ("modules", "words"),
     [
-        ({"noise": noise.Gaussian(parameter="x")}, "predicts x.*Use Gaussian\\(parameter='epsilon'"),
+        ({"noise": noise.Gaussian(parameter="x")}, r"predicts x.*Use Gaussian\(parameter='epsilon"),
         ({"noise": noise.Uniform(3)}, "Simple is for Gaussian noise.*CrossEntropy"),
         ({"loss": loss.CrossEntropy()}, "CrossEntropy is for categorical noise"),
         ({"data": data.Identity(torch.randn(8, 2))}, "needs conditions"),

@@ -82,7 +82,10 @@ def _made(cls: type[Component], target: str, changes: list[str]) -> Component:
         variadic = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
         if name not in given and parameter.default is parameter.empty and not variadic:
             given[name] = _example(cls, name, target)
-    return cls(**given)
+    try:
+        return cls(**given)
+    except TypeError as error:
+        raise InputError(f"{target}: {error}") from error
 
 
 def _example(cls: type, name: str, target: str) -> Any:

@@ -12,17 +12,15 @@ import torch
 import typer
 from torch import Tensor
 
-from ..base import Data
-from ..component import arguments
 from ..data.items import fetch
-from ..data.source import Source, open_source
-from ..errors import DiffusionError, InputError, MismatchError
+from ..data.source import Source
+from ..errors import DiffusionError, InputError
 from ..metric import Judge, Quality, measure
 from ..model import Model
 from ..rng import generator
-from ..tree import State
 from .load import load
 from .output import pictures
+from .real import alphabet_of, items, same_shape, source_for
 from .words import note
 
 BOUND = 200
@@ -37,11 +35,10 @@ def evaluate(
 ) -> None:  # fmt: skip
     """Measure a model against a source of real data, and print a table or JSON."""
     model = load(folder, custom)
-    real = open_source(source, size=size)
+    real = source_for(model, source, size, alphabet_of(folder))
     found: dict[str, Any] = {"source": source, **_bits(model, real, number, seed)}
-    quality = _judged(model, real, number, steps, seed)
-    if quality is not None:
-        found["quality"] = quality.plain()
+    judged = _judged(model, real, number, steps, seed)
+    found |= judged.plain() if isinstance(judged, Quality) else judged
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
@@ -50,21 +47,25 @@ def evaluate(
         f"bound  {found['bits_per_dim']:.4f} ± {found['standard_error']:.4f} bits/dim  "
         f"({found['items']} {held} items, {found['terms']} terms)"
     )
-    if quality is not None:
-        typer.echo(str(quality))
+    if isinstance(judged, Quality):
+        typer.echo(str(judged))
+    elif judged:
+        typer.echo(
+            "read as the right class  {accuracy:.1%}, real {real_accuracy:.1%}".format(**judged)
+        )
 
 
 def _bits(model: Model[Any], real: Source, number: int, seed: int) -> dict[str, Any]:
     """The mean of the bound over items spread evenly over the source, with its standard error."""
     held = real.w_test is not None
-    data = _data(model, real.w_test, real.y_test) if held else _data(model, real.w, real.y)
+    data = items(model, real.w_test, real.y_test) if held else items(model, real.w, real.y)
     count = min(number, BOUND, len(data))
     terms = min(model.schedule.steps, TERMS)
     index = torch.linspace(0, len(data) - 1, count).long()
     values = []
     for part in torch.split(index, max(1, min(64, model.data.batch))):
         w, y = fetch(data, part)
-        _same_shape(model, w)
+        same_shape(model, w)
         progress = sys.stderr.isatty()
         values.append(model.nll(w, y, steps=terms, seed=seed + int(part[0]), progress=progress))
     bits = torch.cat(values).double()
@@ -75,42 +76,30 @@ def _bits(model: Model[Any], real: Source, number: int, seed: int) -> dict[str, 
     }  # fmt: skip
 
 
-def _data(model: Model[Any], w: Any, y: Any) -> Data:
-    """The model's transform on other items. Labels that the network does not know are left out."""
-    labels = getattr(model.net, "labels", None)
-    known = labels != 0 and y is not None
-    data = model.data
-    return type(data)(**{**arguments(data), "w": w, "y": y if known else None})
-
-
-def _same_shape(model: Model[Any], w: State) -> None:
-    """Raise unless the items are such as the model was trained on."""
-    try:
-        x = model.encode(w)
-    except (RuntimeError, IndexError, ValueError) as error:
-        raise MismatchError(
-            f"the model and the source do not fit: {type(model.data).__name__}.encode takes other "
-            f"items ({error})."
-        ) from error
-    if isinstance(x, Tensor) and tuple(x.shape[1:]) != tuple(model.shape):
-        raise MismatchError(
-            f"the model and the source do not fit: the model makes samples of shape "
-            f"{list(model.shape)}, the source has {list(x.shape[1:])}."
-        )
-
-
-def _judged(model: Model[Any], real: Source, number: int, steps: int, seed: int) -> Quality | None:
+def _judged(
+    model: Model[Any], real: Source, number: int, steps: int, seed: int
+) -> Quality | dict[str, float]:
     """What a classifier trained on the real pictures says, where there are labels."""
     labels = getattr(model.net, "labels", 0)
     if not isinstance(labels, int) or labels < 2 or real.y is None:
         note("no labels: a classifier can't judge the samples")
-        return None
+        return {}
     train, held = _split(model, real, seed)
     if train is None or held is None:
         note("no pictures: a classifier can't judge the samples")
-        return None
+        return {}
     judge = Judge.fit(*train, classes=labels, seed=seed, progress=sys.stderr.isatty())
     y = torch.arange(number) % labels + 1
+    images = _drawn(model, y, steps, seed)
+    try:
+        return measure(judge, images, y, held, train)
+    except DiffusionError as error:
+        note(f"no Fréchet distance: {error}")
+        return {"accuracy": judge.accuracy(images, y), "real_accuracy": judge.accuracy(*held)}
+
+
+def _drawn(model: Model[Any], y: Tensor, steps: int, seed: int) -> Tensor:
+    """Pictures of the classes `y`."""
     calls = steps if model.time.continuous else min(steps, model.schedule.steps)
     parts = [
         model.sample(y=part, steps=calls, seed=seed + i, progress=sys.stderr.isatty())
@@ -119,11 +108,7 @@ def _judged(model: Model[Any], real: Source, number: int, steps: int, seed: int)
     images = pictures(model.data, torch.cat(parts))
     if images is None:
         raise InputError("evaluate: the model's samples are no pictures.")
-    try:
-        return measure(judge, images, y, held, train)
-    except DiffusionError as error:
-        note(f"no Fréchet distance: {error}")
-        return None
+    return images
 
 
 Labelled = tuple[Tensor, Tensor] | None
@@ -131,13 +116,13 @@ Labelled = tuple[Tensor, Tensor] | None
 
 def _split(model: Model[Any], real: Source, seed: int) -> tuple[Labelled, Labelled]:
     """Pictures and labels to train a judge on, and others held out: a fifth where none are."""
-    data = _data(model, real.w, real.y)
+    data = items(model, real.w, real.y)
     w, y = fetch(data, torch.arange(len(data)))
     images = pictures(data, w)
     if images is None:
         return None, None
     if real.w_test is not None and real.y_test is not None:
-        test = _data(model, real.w_test, real.y_test)
+        test = items(model, real.w_test, real.y_test)
         held_w, held_y = fetch(test, torch.arange(len(test)))
         held = pictures(data, held_w)
         return (images, y), (None if held is None else (held, held_y))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..component import Component
-from ..errors import InputError, suggest
+from ..errors import FileError, InputError, suggest
 from ..model import Model
 from ..train.checkpoint import latest
 from .words import note
@@ -20,7 +20,12 @@ def load(folder: Path, custom: list[str]) -> Model[Any]:
     found = place(folder)
     if found != folder:
         note(f"using {found}")
-    return Model.load(found, custom=classes(custom))
+    try:
+        return Model.load(found, custom=classes(custom))
+    except FileError as error:
+        if "custom=[" not in str(error):
+            raise
+        raise FileError(f"{error} Here: --custom path/to/file.py:Class.") from error
 
 
 def place(folder: Path) -> Path:

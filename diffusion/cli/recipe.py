@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from .. import rng
 from ..errors import DiffusionError, FileError, suggest
 from ..fit import MODULES
 from ..folder import lines
@@ -120,17 +121,17 @@ class Recipe:
         kind = next((p.kind for p in steps.values() if isinstance(p, Part)), "")
         target[key] = self.reader.module(node, kind) if kind else node
 
-    def model(self, **modules: Any) -> Model[Any]:
-        """The model; `modules` are used instead of those of the file."""
+    def model(self) -> Model[Any]:
+        """The model, its first weights a function of the seed, like everything after them."""
         made: dict[str, Any] = {}
-        for name in MODULES:
-            part = self.modules.get(name)
-            made[name] = None if part is None else build(part, self.reader.custom)
-        made |= modules
+        values = {key: found.value for key, found in self.settings.items()}
+        with rng.scope(rng.fold(values.get("seed", 0), "weights")):
+            for name in MODULES:
+                part = self.modules.get(name)
+                made[name] = None if part is None else build(part, self.reader.custom)
         for name in ("data", "schedule", "noise", "net"):
             if made.get(name) is None:
                 raise FileError(f"{self.path}: the key {name!r} is missing.")
-        values = {key: found.value for key, found in self.settings.items()}
         try:
             return Model(**made, **values)
         except DiffusionError as error:

@@ -14,15 +14,15 @@ import typer
 from .. import sampling, tree
 from ..base import Guidance, Sampler
 from ..component import arguments, fields
-from ..errors import FileError, InputError, MismatchError
+from ..errors import InputError, MismatchError
 from ..folder import lines
 from ..guidance import Compose
 from ..model import Model
 from ..tree import State
-from .load import load, place
+from .load import load
 from .output import Result, write
 from .parts import Reader, build
-from .train import ALPHABET
+from .real import alphabet_of
 from .words import note
 
 NONE = "none"
@@ -52,7 +52,7 @@ def sample(folder: Path, wish: Wish, out: Path | None, custom: list[str]) -> Non
         options["sampler"] = _sampler(wish.sampler)
     steps = _steps(model, wish.steps)
     states = model.stream(_ids(model, labels), wish.number, steps, **options)
-    result = Result(model, labels, list(_decoded(model, states, out)), _alphabet(folder))
+    result = Result(model, labels, list(_decoded(model, states, out)), alphabet_of(folder))
     typer.echo(write(result, out))
 
 
@@ -124,15 +124,3 @@ def _sampler(text: str) -> Sampler:
     if not isinstance(made, Sampler):
         raise InputError(f"--sampler {text}: {made!r} is no sampler.")
     return made
-
-
-def _alphabet(folder: Path) -> str:
-    """The characters of a text model's ids, which training leaves beside it."""
-    found = place(folder)
-    for path in (found / ALPHABET, found.parent / ALPHABET):
-        if path.is_file():
-            try:
-                return path.read_bytes().decode()
-            except UnicodeDecodeError as error:
-                raise FileError(f"{path}: not UTF-8 text ({error}).") from None
-    return ""

@@ -20,13 +20,12 @@ from ..model import Model
 from ..train.checkpoint import latest
 from .load import classes
 from .parts import Checked, Part
+from .real import ALPHABET
 from .recipe import Recipe
 from .words import note
 
 MEANING = ("data", "schedule", "noise", "net")
 """Modules that give the weights their meaning: a run can't continue with others."""
-ALPHABET = "alphabet.txt"
-"""Beside the model of a run on text: the character of each id."""
 
 
 def train(
@@ -43,8 +42,7 @@ def train(
     model, source = assemble(recipe)
     _announce(model, where, count)
     if source.alphabet:
-        where.mkdir(parents=True, exist_ok=True)
-        (where / ALPHABET).write_bytes(source.alphabet.encode())
+        _keep(source.alphabet, where)
     begin = time.monotonic()
     run = model.train(count, where, **_every(recipe), progress=sys.stderr.isatty())
     for loss in _until_interrupted(run, where, count):
@@ -99,6 +97,18 @@ def _classes_fit(part: Part, source: Source) -> None:
             f"{found.node.place}: {part.name}.k: ids go up to {high}, so it must be at least "
             f"{high + 1}; got {found.value}.{hint}"
         )
+
+
+def _keep(alphabet: str, folder: Path) -> None:
+    """Write the alphabet beside the model; refuse to continue a run that had another."""
+    path = folder / ALPHABET
+    if path.is_file() and path.read_bytes() != alphabet.encode():
+        raise MismatchError(
+            f"{path}: the run was trained with another alphabet, so its ids mean other characters. "
+            "Use the same text, or another --folder."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(alphabet.encode())
 
 
 def _setting(recipe: Recipe, name: str) -> Any:

