@@ -80,14 +80,14 @@ def unmasking(model: Model, steps: int) -> list[str]:
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="seconds, on a small part")
-    parser.add_argument("--passes", type=int, help="over the text: 3")
+    parser.add_argument("--passes", type=int, default=3, help="over the text")
     parser.add_argument("--folder", default="runs/austen", help="where to resume from")
     parser.add_argument("--out", default="out/austen", help="where the texts go")
     options = parser.parse_args(argv)
     text = austen(options.quick)
     torch.manual_seed(0)
     steps = 20 if options.quick else LENGTH
-    passes = options.passes or 3
+    passes = options.passes
     model, start = build(text.train, options.quick, passes), clock.process_time()
     with fast():
         for value in model.train(passes, options.folder, every=120, progress=True):
