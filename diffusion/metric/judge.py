@@ -71,7 +71,8 @@ class Judge(nn.Module):
             epochs: None shows it about 30,000 pictures, in 3 to 30 epochs.
         """
         w, y = _pictures(w, "Judge.fit.w"), _labels(y, len(w), classes)
-        count = epochs or max(3, min(30, PICTURES // len(w)))
+        count = max(3, min(30, PICTURES // len(w))) if epochs is None else epochs
+        require(count >= 1, "Judge.fit.epochs", "at least 1", count)
         with rng.scope(rng.fold(seed, "judge")):
             judge = cls(w.shape[1], classes, stride=_stride(w))
             pixels = w.float()
@@ -102,7 +103,7 @@ class Judge(nn.Module):
     def accuracy(self, w: Tensor, y: Tensor) -> float:
         """The part of the pictures that are read as their class id."""
         y = _labels(y, len(w), self.head.out_features)
-        return float((self.predict(w) == y).float().mean())
+        return float((self.predict(w) == y).double().mean())
 
     def save(self, path: str | Path) -> None:
         """Write a safetensors file."""
