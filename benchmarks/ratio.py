@@ -5,7 +5,7 @@ Absolute times on shared machines prove nothing. Rounds alternate, one thread, p
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -28,6 +28,29 @@ def ratio(
             function()
             times[function] = time.process_time() - started
         values.append(times[ours] / times[other])
+    low, middle, high = statistics.quantiles(values, n=4)
+    return middle, low, high
+
+
+def paired(
+    ours: Callable[[], Iterator[Any]], other: Callable[[], Any], rounds: int = 15, warm: int = 1
+) -> tuple[float, float, float]:
+    """The same for work that comes in steps: `other()` runs after each step of `ours()`.
+
+    A noisy neighbour then slows both alike, however long the whole takes.
+    """
+    torch.set_num_threads(1)
+    values = []
+    for index in range(warm + rounds):
+        mine = bare = 0.0
+        started = time.process_time()
+        for _ in ours():
+            middle = time.process_time()
+            other()
+            mine, bare = mine + middle - started, bare + time.process_time() - middle
+            started = time.process_time()
+        if index >= warm:
+            values.append((mine + time.process_time() - started) / bare)
     low, middle, high = statistics.quantiles(values, n=4)
     return middle, low, high
 

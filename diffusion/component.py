@@ -51,12 +51,13 @@ class ComponentMeta(ABCMeta):
                     finalise(base)
 
         def __call__(cls, *args, **kwargs):
-            finalise(cls)
+            if _FIELDS not in cls.__dict__:
+                finalise(cls)
             try:
-                self = super().__call__(*args, **kwargs)
+                self = type.__call__(cls, *args, **kwargs)
             except TypeError as error:
                 raise _explained(cls, args, kwargs, error) from None
-            if "__init__" in vars(cls) and _FIELDS not in vars(cls):
+            if _FIELDS not in cls.__dict__:
                 bound = signature(cls).bind(*args, **kwargs)
                 object.__setattr__(self, "_arguments", dict(_flat(signature(cls), bound)))
             return self

@@ -33,7 +33,7 @@ from .net import UNet
 from .noise import Gaussian
 from .picture import animation, curve, grid
 from .picture.curve import drawing
-from .rng import scope
+from .rng import kept, scope
 from .sampler import DDIM
 from .schedule import Flow
 from .time import LogitNormal
@@ -148,12 +148,13 @@ def assemble(data: Source, epochs: int = FULL.epochs, seed: int = 0) -> Model[An
 def _affordable(data: Source, epochs: int, seconds: float, clock: _Clock) -> int:
     """As many of the epochs as fit into the time, by the speed of a throwaway model."""
     index, throwaway, count = torch.arange(BATCH), assemble(data, epochs), 7
-    for _ in range(3):
-        step(throwaway, index)
-    moments = [time.perf_counter()]
-    for _ in range(count):
-        step(throwaway, index)
-        moments.append(time.perf_counter())
+    with kept():
+        for _ in range(3):
+            step(throwaway, index)
+        moments = [time.perf_counter()]
+        for _ in range(count):
+            step(throwaway, index)
+            moments.append(time.perf_counter())
     each = statistics.median(b - a for a, b in pairwise(moments))
     epoch = each * -(len(data.w) // -BATCH)
     fits = max(1, min(epochs, int(seconds / epoch)))

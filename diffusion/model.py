@@ -201,16 +201,16 @@ class Model(Generic[D]):
 
     def bind(self, soft: bool = False, times: Sequence[Any] | None = None) -> Any:
         """The noise, following the schedule; for a tutorial-style noise, respaced to `times`."""
+        key = (soft, id(self.noise), id(self.schedule))
+        if key in self._bound:  # modules don't change once bound, so neither do the tables
+            return self._bound[key]
         like = tree.map(
             lambda shape, dtype: torch.empty((1, *shape), dtype=dtype, device=self.device),
             self.shape,
             self.state_dtype,
         )
         if isinstance(self.noise, Bridge):
-            key = (soft, id(self.noise), id(self.schedule))
-            if key not in self._bound:  # modules don't change once bound, so neither do the tables
-                self._bound[key] = self.noise.bind(self.schedule, soft, like)
-            return self._bound[key]
+            return self._bound.setdefault(key, self.noise.bind(self.schedule, soft, like))
         return Stepwise(self.noise, self.schedule, soft, times, like)
 
     def encode(self, w: State) -> State:
@@ -219,8 +219,7 @@ class Model(Generic[D]):
 
     def cast(self, state: State) -> State:
         """Floating states in the network's precision."""
-        dtype = fit.precision(self.net)
-        return tree.map(lambda leaf: leaf.to(dtype) if leaf.is_floating_point() else leaf, state)
+        return tree.cast(state, fit.precision(self.net))
 
     def batch(self, w: State, y: State = None) -> Batch[D]:
         """The training batch of some items, as a loss sees it: for inspection."""

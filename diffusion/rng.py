@@ -2,14 +2,15 @@
 
 Every draw is a function of (seed, what it is for), so nothing random has to be saved for a run to
 resume exactly, and a sample does not depend on the batch it was drawn in. `Rng` is one
-`torch.Generator` for a batch, or a list with one generator per sample. Generators live on the CPU:
-the same seed gives the same noise on every device.
+`torch.Generator` for a batch, or a sequence with one generator per sample. Generators live on the
+CPU: the same seed gives the same noise on every device.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Generator, Tensor
@@ -28,9 +29,36 @@ def generator(seed: int, *path: int | str) -> Generator:
     return Generator().manual_seed(fold(seed, *path))
 
 
-def samples(seed: int, size: int) -> list[Generator]:
-    """One generator for each of `size` samples: sample `i` depends on `(seed, i)` only."""
-    return [generator(seed, "sample", i) for i in range(size)]
+class Each(tuple[Generator, ...]):
+    """One generator for each sample; small normal draws are fetched several steps ahead.
+
+    What a sample draws is a function of its own seed and of the shapes it is asked for.
+    """
+
+    AHEAD, LARGE = 8, 1024
+
+    def __init__(self, _: Iterable[Generator] = ()) -> None:
+        self._ahead: dict[Any, list[Tensor]] = {}
+
+    def normal(self, like: Tensor) -> Tensor:
+        """Standard normal noise, row i from generator i."""
+        key = like.shape, like.dtype, like.device
+        left = self._ahead.get(key)
+        if left:
+            return left.pop()
+        count = math.prod(like.shape[1:])
+        if left is None or count > self.LARGE:  # there may never be a second draw
+            self._ahead[key] = []
+            return _draw(Tensor.normal_, like.shape, like, like.dtype, self)
+        drawn = _draw(Tensor.normal_, (len(self), self.AHEAD, count), like, like.dtype, self)
+        rows = drawn.transpose(0, 1).reshape(self.AHEAD, *like.shape)
+        left.extend(reversed(rows.unbind(0)))
+        return left.pop()
+
+
+def samples(seed: int, size: int, first: int = 0) -> Each:
+    """One generator for each of `size` samples: sample `i` depends on `(seed, first + i)` only."""
+    return Each(generator(seed, "sample", first + i) for i in range(size))
 
 
 def entropy() -> int:
@@ -39,14 +67,11 @@ def entropy() -> int:
 
 
 @contextmanager
-def scope(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
-    """Seed the global generators inside, put them back after: for code that knows no generators."""
+def kept(device: torch.device | str = "cpu") -> Iterator[None]:
+    """Put the global generators back after what happens inside."""
     device = torch.device(device)
     state = torch.get_rng_state()
     accelerator = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
-    torch.default_generator.manual_seed(seed)
-    if accelerator is not None:
-        torch.cuda.manual_seed(seed)
     try:
         yield
     finally:
@@ -55,22 +80,41 @@ def scope(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
             torch.cuda.set_rng_state(accelerator, device)
 
 
+def seed_all(seed: int, device: torch.device | str = "cpu") -> None:
+    """Seed the global generators that code on `device` draws from."""
+    torch.default_generator.manual_seed(seed)
+    if torch.device(device).type == "cuda":
+        torch.cuda.manual_seed(seed)
+
+
+@contextmanager
+def scope(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
+    """Seed the global generators inside, put them back after: for code that knows no generators."""
+    with kept(device):
+        seed_all(seed, device)
+        yield
+
+
 def normal(like: Tensor, rng: Rng = None) -> Tensor:
     """Standard normal noise with the shape, dtype and device of `like`."""
-    return _draw(Tensor.normal_, like, like.dtype, rng)
+    if isinstance(rng, Each):
+        return rng.normal(like)
+    return _draw(Tensor.normal_, like.shape, like, like.dtype, rng)
 
 
 def uniform(like: Tensor, rng: Rng = None) -> Tensor:
     """Uniform noise on [0, 1) in float64 with the shape and device of `like`."""
-    return _draw(Tensor.uniform_, like, torch.float64, rng)
+    return _draw(Tensor.uniform_, like.shape, like, torch.float64, rng)
 
 
-def _draw(fill: Callable[..., Tensor], like: Tensor, dtype: torch.dtype, rng: Rng) -> Tensor:
+def _draw(
+    fill: Callable[..., Tensor], shape: Sequence[int], like: Tensor, dtype: torch.dtype, rng: Rng
+) -> Tensor:
     if rng is None:
-        return fill(torch.empty(like.shape, dtype=dtype, device=like.device))
+        return fill(torch.empty(shape, dtype=dtype, device=like.device))
     # Half types draw in float32, so that one seed gives one picture in every precision.
     drawn = torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
-    out = torch.empty(like.shape, dtype=drawn)
+    out = torch.empty(shape, dtype=drawn)
     if isinstance(rng, Generator):
         fill(out, generator=rng)
     else:

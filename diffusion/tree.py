@@ -29,12 +29,20 @@ def leaves(state: State) -> list[Any]:
 
 def size(state: State) -> int:
     """The batch size: the length of the first axis of the first leaf."""
-    return len(leaves(state)[0])
+    while isinstance(state, dict):
+        state = next(iter(state.values()))
+    length: int = state.shape[0] if isinstance(state, Tensor) else len(state)
+    return length
 
 
 def to(state: State, *args: Any, **kwargs: Any) -> State:
     """`Tensor.to` on every leaf."""
     return map(lambda leaf: leaf.to(*args, **kwargs), state)
+
+
+def cast(state: State, dtype: torch.dtype) -> State:
+    """Floating leaves in `dtype`."""
+    return map(lambda leaf: leaf.to(dtype) if leaf.is_floating_point() else leaf, state)
 
 
 def take(state: State, index: Any) -> State:

@@ -27,7 +27,7 @@ HIDDEN = slice(56, 72)
 
 def build(text: Tensor, quick: bool = False, passes: int = 1) -> Model:
     """A model that trains on overlapping windows of the text, so many times over."""
-    windows = text.unfold(0, LENGTH, 256 if quick else 99)
+    windows = text.unfold(0, LENGTH, 256 if quick else 108)
     width, depth, heads = (32, 2, 2) if quick else (160, 4, 5)
     steps = passes * -(len(windows) // -BATCH)
     return Model(

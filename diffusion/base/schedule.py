@@ -27,3 +27,7 @@ class Schedule(Component):
         from ..schedule.scales import interpolated
 
         return interpolated(self, u)
+
+    def slopes(self, u: Tensor) -> tuple[Tensor | float, Tensor | float] | None:
+        """d/du of the scales, where they have a short form; None takes central differences."""
+        return None

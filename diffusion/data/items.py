@@ -38,7 +38,7 @@ def fetch(data: Data, index: Tensor) -> tuple[State, State]:
 
 def _gather(source: Any, index: Tensor) -> Any:
     if isinstance(source, Tensor):
-        return source[index]
+        return source.index_select(0, index.to(source.device))
     if isinstance(source, np.ndarray):
         return torch.from_numpy(np.ascontiguousarray(source[index.numpy()]))
     return default_collate([source[int(i)] for i in index])

@@ -26,7 +26,9 @@ class Normal(Distribution):
         if isinstance(self.sigma, float) and self.sigma == 0.0:
             return self.mu, None
         epsilon = normal(self.mu, rng)
-        return self.mu + self.sigma * epsilon, epsilon
+        if isinstance(self.sigma, Tensor):
+            return torch.addcmul(self.mu, self.sigma, epsilon), epsilon
+        return torch.add(self.mu, epsilon, alpha=self.sigma), epsilon
 
     def nll(self, x: Tensor) -> Tensor:
         r"""$\frac{(x - \mu)^2}{2\sigma^2} + \log(\sigma\sqrt{2\pi})$, nats."""

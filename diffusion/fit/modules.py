@@ -46,10 +46,18 @@ def kinds(model: Model[Any]) -> None:
 
 def precision(net: nn.Module) -> torch.dtype:
     """The floating type of the network's weights."""
-    for parameter in net.parameters():
-        if parameter.is_floating_point():
+    return _dtype(net) or torch.get_default_dtype()
+
+
+def _dtype(module: nn.Module) -> torch.dtype | None:
+    for parameter in module._parameters.values():
+        if parameter is not None and parameter.is_floating_point():
             return parameter.dtype
-    return torch.get_default_dtype()
+    for child in module._modules.values():
+        found = None if child is None else _dtype(child)
+        if found is not None:
+            return found
+    return None
 
 
 def state(model: Model[Any], shape: Any, dtype: Any) -> tuple[Any, Any]:

@@ -3,7 +3,6 @@
 from abc import abstractmethod
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ..base import Batch, D, D_contra, Loss
@@ -59,8 +58,10 @@ def measured(loss: Loss[D], batch: Batch[D]) -> Tensor:
     """The loss, its value noted in `batch.log` under its name."""
     value = loss.compute(batch)
     if not isinstance(loss, (Sum, Product)):
-        ((name, _),) = loss.terms() if len(loss.terms()) == 1 else [("loss", loss)]
-        batch.log[name] = batch.log.get(name, torch.zeros_like(value)) + value.detach()
+        terms = loss.terms()
+        name = terms[0][0] if len(terms) == 1 else "loss"
+        known = batch.log.get(name)
+        batch.log[name] = value if known is None else known + value
     return value
 
 

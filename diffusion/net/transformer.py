@@ -4,7 +4,8 @@ r"""A transformer for sequences of tokens and for images cut into patches.
     h <- h + gate2·mlp((1 + scale2)·norm(h) + shift2)
 
 with gates, scales and shifts from the time and the condition, all zero at first: adaLN-zero,
-Peebles & Xie 2023, section 3.2. Positions are rotary.
+Peebles & Xie 2023, section 3.2. Positions are told apart twice: where each is, by a linear map of
+its sinusoidal features that is added to the first h; how far two are apart, by rotary attention.
 """
 
 import torch
@@ -16,7 +17,7 @@ from ..errors import require
 from .attention import Attention
 from .embedding import Condition
 from .layers import ZeroLinear
-from .rotary import Tables, tables
+from .rotary import Tables, places, tables
 from .sizes import common, expect, positive
 from .tokens import Tokens
 
@@ -68,6 +69,8 @@ class Transformer(Net):
         self.embed = Condition("Transformer", width, labels, condition)
         self.modulation = ZeroLinear(width, (6 * depth + 2) * width)
         self.enter = Tokens(input * cells, width)
+        self.place = nn.Linear(width, width, bias=False)
+        nn.init.normal_(self.place.weight, std=0.02)
         self.blocks = nn.ModuleList(_Block(width, heads, dropout) for _ in range(depth))
         self.exit = ZeroLinear(width, parameters * self.output * cells)
 
@@ -79,8 +82,9 @@ class Transformer(Net):
         if self.patch:
             x = F.pixel_unshuffle(x, self.patch)
             grid, x = x.shape[2:], x.flatten(2).transpose(1, 2)
-        h = self.enter(x)
-        turn = tables(tuple(grid), self.head, self.length, h.device, h.dtype)
+        h, shape = self.enter(x), tuple(grid)
+        h = h + self.place(places(shape, h.shape[-1], self.length, h.device, h.dtype))
+        turn = tables(shape, self.head, self.length, h.device, h.dtype)
         for i, block in enumerate(self.blocks):
             h = block(h, parts[6 * i : 6 * i + 6], turn)
         out = self.exit(_modulated(h, scale, shift))

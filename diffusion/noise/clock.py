@@ -63,6 +63,9 @@ class Clock:
         self._table = torch.stack([signal, sigma])
         self._host: list[tuple[float, float]] = list(zip(*self._table.tolist(), strict=True))
         self._on: dict[torch.device, Tensor] = {self._table.device: self._table}
+        # Slopes that a subclass inherits may not be those of its own scales.
+        same = issubclass(_owner(schedule, "slopes"), _owner(schedule, "scales"))
+        self._own_slopes = same and path == "schedule"
         self._rates: Tensor | None = None
         self._at: dict[float, tuple[float, float]] = {0.0: self._host[0]}
         self._memo: tuple[Tensor, int, tuple[Tensor, Tensor]] | None = None
@@ -81,10 +84,7 @@ class Clock:
             # An inference tensor has no version: it is asked anew each time.
             memo, version = self._memo, -1 if t.is_inference() else t._version
             if memo is None or memo[0] is not t or version < 0 or memo[1] != version:
-                signal, sigma = self._continuous(t.double())
-                (one, none), zero = self._host[0], t == 0
-                pair = torch.where(zero, one, signal), torch.where(zero, none, sigma)
-                self._memo = memo = (t, version, pair)
+                self._memo = memo = (t, version, self._tensors(t.double()))
             return memo[2]
         if t.device not in self._on:
             self._on[t.device] = self._table.to(t.device)
@@ -106,7 +106,9 @@ class Clock:
         if t.is_floating_point():
             return self._slope(t.double())
         if self._rates is None:
-            self._rates = torch.stack(self._slope(self._u(torch.arange(self.steps + 1))))
+            every = self._u(torch.arange(self.steps + 1))
+            pair = (torch.as_tensor(v).expand_as(every) for v in self._slope(every))
+            self._rates = torch.stack([*pair])
         signal, sigma = self._rates.to(t.device)[:, t]
         return signal, sigma
 
@@ -121,12 +123,22 @@ class Clock:
 
     def prepare(self, times: Sequence[Any]) -> None:
         """Evaluate host times at once, so that a step of a sampler only looks numbers up."""
-        u = [t / self.steps if isinstance(t, int) else t for t in times]
+        host = (t / self.steps if isinstance(t, int) else t for t in times)
+        u = [t for t in host if t not in self._at or t not in self._rate_at]
+        if not u:
+            return
         at = torch.tensor(u, dtype=torch.float64)
         for table, pair in ((self._at, self._continuous(at)), (self._rate_at, self._slope(at))):
-            values = zip(*(v.expand_as(at).tolist() for v in pair), strict=True)
+            values = zip(*(torch.as_tensor(v).expand_as(at).tolist() for v in pair), strict=True)
             table.update(zip(u, values, strict=True))
         self._at[0.0] = self._host[0]
+
+    def _tensors(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        signal, sigma = self._continuous(u)
+        if u.device.type == "cpu" and u.all():
+            return signal, sigma
+        (one, none), zero = self._host[0], u == 0
+        return torch.where(zero, one, signal), torch.where(zero, none, sigma)
 
     def _continuous(self, u: Tensor) -> tuple[Tensor, Tensor]:
         pair = self.inner.scales(u) if self._bar is None else between(self._bar, u)
@@ -135,14 +147,21 @@ class Clock:
     def _u(self, t: Tensor) -> Tensor:
         return t.double() if t.is_floating_point() else t.double() / self.steps
 
-    def _slope(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        """Central differences in float64: exact to 1e-10, at the cost of two evaluations."""
+    def _slope(self, u: Tensor) -> tuple[Any, Any]:
+        """In closed form, or by central differences in float64: exact to 1e-10."""
+        closed = self.inner.slopes(u) if self._own_slopes else None
+        if closed is not None:
+            return closed
         middle = u.clamp(2 * _STEP, 1 - 2 * _STEP)  # square roots have no slope at the ends
         around = torch.stack([middle + _STEP, middle - _STEP])
         pair = [scale.expand_as(around) for scale in self._continuous(around)]
         after, before = torch.stack(pair, 1).unbind(0)
         signal, sigma = (after - before) / (2 * _STEP)
         return signal, sigma
+
+
+def _owner(schedule: Schedule, method: str) -> type:
+    return next(kind for kind in type(schedule).__mro__ if method in vars(kind))
 
 
 def fit(value: Any, like: Tensor) -> Tensor:

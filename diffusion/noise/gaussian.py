@@ -9,6 +9,7 @@ Euler's method on straight paths.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Self
 
 import torch
@@ -80,6 +81,7 @@ class Gaussian(Bridge[Normal]):
     def prepare(self, times: Sequence[Any]) -> None:
         if isinstance(times[0], float):
             self.clock.prepare(times[:-1])
+        vars(self)["_grid"] = tuple(times)
 
     def before(self, t: Any) -> Any:
         return self.clock.before(t)
@@ -104,7 +106,9 @@ class Gaussian(Bridge[Normal]):
     def target(self, name: str, x: Tensor, epsilon: Tensor, t: Any) -> Tensor:
         """a·x + b·epsilon for the row `name`."""
         a, b = (fit(v, x) for v in ROWS[name](self.point(t)))
-        return (a * x + b * epsilon).to(x.dtype)
+        if isinstance(b, Tensor):
+            return torch.addcmul(a * x, b, epsilon).to(x.dtype)
+        return torch.add(a * x, epsilon, alpha=b).to(x.dtype)
 
     def gain(self, t: Any) -> Any:
         """How an error in x shows in this network's target, `[b]`; see `parameter.gain`."""
@@ -126,18 +130,16 @@ class Gaussian(Bridge[Normal]):
         return Normal((fit(on_x, z) * x + fit(on_z, z) * z).to(z.dtype), _as(fit(deviation, z), z))
 
     def step(self, z: Tensor, t: Any, s: Any, hat: Tensor) -> Normal:
-        if isinstance(t, Tensor):
+        if not isinstance(t, Tensor):
+            on_z, on_h, deviation = self._planned(t, s)
+            mean = torch.add(z if on_z == 1 else z * on_z, hat[0], alpha=on_h)
+            if self.variance == "fixed":
+                return Normal(mean, deviation)
+        else:
             on_z, on_h, deviation = self._towards(t, s)
             mean = (fit(on_z, z) * z + fit(on_h, z) * hat[0]).to(z.dtype)
-        else:
-            key = (t, s, self.eta)
-            plan = self.__dict__["_plan"]
-            if key not in plan:
-                plan[key] = self._towards(t, s)
-            on_z, on_h, deviation = plan[key]
-            mean = torch.add(z * on_z, hat[0], alpha=on_h)
-        if self.variance == "fixed":
-            return Normal(mean, _as(fit(deviation, z), z))
+            if self.variance == "fixed":
+                return Normal(mean, _as(fit(deviation, z), z))
         return Normal(mean, self._learned(z, t, self.clock(s), hat))
 
     def decoder(self, z: Tensor, t: Any, hat: Tensor) -> Normal:
@@ -159,6 +161,24 @@ class Gaussian(Bridge[Normal]):
         signal, sigma = self.clock(t)
         spread = self.sigma_data if self.parameter == "F" else 1.0
         return (z * fit((signal**2 * spread**2 + sigma**2) ** -0.5, z)).to(z.dtype)
+
+    def _planned(self, t: Any, s: Any) -> tuple[float, float, float]:
+        """`_towards` at host times: looked up, after one evaluation for the whole sampling."""
+        plan = self.__dict__["_plan"]
+        key = t, s, self.eta
+        if key not in plan:
+            pairs = [*pairwise(self.__dict__.get("_grid", ()))]
+            if (t, s) not in pairs:
+                pairs = [(t, s)]
+            dtype = torch.float64 if isinstance(t, float) else torch.long
+            ends = (torch.tensor(times, dtype=dtype) for times in zip(*pairs, strict=True))
+            on_z, *others = self._towards(*ends)
+            euler = (on_z - 1).abs() < 1e-14  # straight paths: rounding aside, z itself
+            values = (v.tolist() for v in (torch.where(euler, 1.0, on_z), *others))
+            keys = ((*pair, self.eta) for pair in pairs)
+            plan.update(zip(keys, zip(*values, strict=True), strict=True))
+        found: tuple[float, float, float] = plan[key]
+        return found
 
     def _towards(self, t: Any, s: Any) -> tuple[Any, Any, Any]:
         """The same for p: mean coefficients on z and on the network's output."""

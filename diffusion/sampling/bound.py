@@ -36,7 +36,7 @@ def nll(
     with Bar(-(count // -size), progress, "bound") as bar:
         for first in range(0, count, size):
             index = torch.arange(first, min(first + size, count))
-            draws = [rng.generator(seed, "sample", int(i)) for i in index]
+            draws = rng.samples(seed, len(index), first)
             values.append(_bound(model, *fetch(model.data, index), steps, unit, draws))
             bar.update(first // size + 1)
     return torch.cat(values)
@@ -57,9 +57,10 @@ def _bound(
     noise = model.bind() if isinstance(model.noise, Bridge) else model.bind(soft=True)
     w = tree.to(w, model.device)
     x = model.cast(data.encode(w))
-    predict = network(model, net, noise)
+    times = grid(model, steps)
+    predict = network(model, net, noise, times, size)
     if getattr(noise, "parameter", None) == "p":
         noise = noise.vary(parameter="logits")
-    nats = bound(noise, predict, data, w, x, y, grid(model, steps), draws)
+    nats = bound(noise, predict, data, w, x, y, times, draws)
     dimensions = sum(leaf[0].numel() for leaf in tree.leaves(w))
     return nats if unit == "nats" else nats / (dimensions * math.log(2))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -34,32 +36,52 @@ class Evaluating:
         self._training: list[dict[str, Any]] = []
 
     def __enter__(self) -> None:
-        self._training = [one for one in self._modules if one["training"]]
-        for one in self._training:
-            one["training"] = False
+        if any(map(_is_training, self._modules)):
+            self._training = [one for one in self._modules if one["training"]]
+            for one in self._training:
+                one["training"] = False
 
     def __exit__(self, *_: object) -> None:
         for one in self._training:
             one["training"] = True
+        self._training = []
 
 
-def network(model: Model[Any], net: nn.Module, noise: Any) -> Predict:
-    """`predict(z, y, t) -> hat` in evaluation mode; log-probabilities for nets that end in p."""
+_is_training = itemgetter("training")
+
+
+def network(
+    model: Model[Any], net: nn.Module, noise: Any, times: Sequence[Any] = (), size: int = 0
+) -> Predict:
+    """`predict(z, y, t) -> hat` in evaluation mode; log-probabilities for nets that end in p.
+
+    The times of `times`, for batches of `size`, are made tensors all at once.
+    """
+    rows = _rows(times, size, model.device)
     probabilities = getattr(model.noise, "parameter", None) == "p"
     apart = hasattr(model.time, "parts")
     evaluating = Evaluating(net)
 
+    def row(t: Any, batch: int) -> Tensor:
+        if isinstance(t, Tensor):
+            return t
+        found = rows.get(t) if batch == size else None
+        return torch.full((batch,), t, device=model.device) if found is None else found
+
     def predict(z: State, y: State, t: Any) -> State:
-        size, device = tree.size(z), model.device
+        batch = tree.size(z)
         if apart and not isinstance(t, dict):
             t = dict.fromkeys(z, t)
-        rows = tree.map(lambda one: one if isinstance(one, Tensor) else _row(one, size, device), t)
+        at = {k: row(v, batch) for k, v in t.items()} if isinstance(t, dict) else row(t, batch)
         with evaluating:
-            hat = net(noise.inputs(z, t), y, rows)
+            hat = net(noise.inputs(z, t), y, at)
         return hat.log() if probabilities else hat
 
     return predict
 
 
-def _row(t: float, size: int, device: torch.device) -> Tensor:
-    return torch.full((size,), t, device=device)
+def _rows(times: Sequence[Any], size: int, device: torch.device) -> dict[Any, Tensor]:
+    if not times:
+        return {}
+    table = torch.tensor(times, device=device).unsqueeze(1).expand(-1, size).contiguous()
+    return dict(zip(times, table.unbind(0), strict=True))

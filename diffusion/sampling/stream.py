@@ -69,7 +69,7 @@ def stream(
     draws = rng.samples(rng.entropy() if seed is None else seed, size)
     shape = tree.map(lambda one: (size, *one), model.shape)
     z = model.cast(tree.to(draw(noise.stationary(shape), draws)[0], model.device))
-    predict = network(model, net, noise)
+    predict = network(model, net, noise, times, size)
     if guidance is not None:
         predict = guidance(predict, noise)
     with torch.no_grad():
@@ -86,9 +86,10 @@ def stream(
 def _walk(states: Iterator[State], z: State, count: int, progress: bool) -> Iterator[State]:
     """The states, each computed without gradients and without leaking that into the caller."""
     yield z
+    detached = torch.no_grad()
     with Bar(count, progress, "sampling") as bar:
         for done in range(count):
-            with torch.no_grad():
+            with detached:
                 z = next(states)
             bar.update(done + 1)
             yield z

@@ -17,9 +17,11 @@ class Sigmoid(Schedule):
     end: float = 3.0
     tau: float = 1.0
 
-    def scales(self, u: Tensor) -> tuple[Tensor, Tensor]:
+    def __post_init__(self) -> None:
         require(self.end > self.start, "Sigmoid.end", f"more than start = {self.start}", self.end)
         require(self.tau > 0, "Sigmoid.tau", "a positive number", self.tau)
+
+    def scales(self, u: Tensor) -> tuple[Tensor, Tensor]:
         ends = torch.tensor([self.start, self.end], dtype=torch.float64, device=u.device)
         low, high = (ends / self.tau).sigmoid()
         here = ((u * (self.end - self.start) + self.start) / self.tau).sigmoid()
@@ -37,10 +39,20 @@ class Flow(Schedule):
     steps: int = 1000
     shift: float = 1.0
 
-    def scales(self, u: Tensor) -> tuple[Tensor, Tensor]:
+    def __post_init__(self) -> None:
         require(self.shift > 0, "Flow.shift", "a positive number", self.shift)
+
+    def scales(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        if self.shift == 1:
+            return 1 - u, u
         total = (1 - u) + self.shift * u  # not 1 - sigma: signal is exactly 0 at u = 1
         return (1 - u) / total, self.shift * u / total
+
+    def slopes(self, u: Tensor) -> tuple[Tensor | float, Tensor | float]:
+        if self.shift == 1:
+            return -1.0, 1.0
+        slope = self.shift / (1 + (self.shift - 1) * u) ** 2
+        return -slope, slope
 
 
 class Karras(Schedule):
@@ -54,8 +66,10 @@ class Karras(Schedule):
     high: float = 80.0
     rho: float = 7.0
 
-    def scales(self, u: Tensor) -> tuple[Tensor, Tensor]:
+    def __post_init__(self) -> None:
         _positive(self.low, self.high, "Karras")
+
+    def scales(self, u: Tensor) -> tuple[Tensor, Tensor]:
         a, b = self.low ** (1 / self.rho), self.high ** (1 / self.rho)
         sigma = (a + u * (b - a)) ** self.rho
         return torch.ones_like(u), torch.where(u > 0, sigma, 0.0)
@@ -68,8 +82,10 @@ class Geometric(Schedule):
     low: float = 0.01
     high: float = 50.0
 
-    def scales(self, u: Tensor) -> tuple[Tensor, Tensor]:
+    def __post_init__(self) -> None:
         _positive(self.low, self.high, "Geometric")
+
+    def scales(self, u: Tensor) -> tuple[Tensor, Tensor]:
         sigma = self.low * (self.high / self.low) ** u
         return torch.ones_like(u), torch.where(u > 0, sigma, 0.0)
 

@@ -18,8 +18,10 @@ class Constant(Schedule):
 
     value: float = 0.995
 
-    def compute(self) -> Tensor:
+    def __post_init__(self) -> None:
         require(0 < self.value < 1, "Constant.value", "a number in (0, 1)", self.value)
+
+    def compute(self) -> Tensor:
         return torch.full((self.steps + 1,), self.value, dtype=torch.float64)
 
 

@@ -26,7 +26,7 @@ class Continuous(Time):
         require(0 <= self.low < 1, "Continuous.low", "a number in [0, 1)", self.low)
 
     def sample(self, steps: int, size: int) -> Tensor:
-        return 1 - torch.rand(size) * (1 - self.low)
+        return torch.empty(size).uniform_(-1, -self.low).neg_()
 
 
 class Stratified(Time):

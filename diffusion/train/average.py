@@ -1,8 +1,14 @@
 r"""An exponential moving average of all weights.
 
 $\bar\theta \leftarrow \bar\theta + (1 - d)(\theta - \bar\theta)$, the decay d rising as
-(1 + n)/(10 + n) with the number n of updates until it reaches its final value.
+(1 + n)/(10 + n) with the number n of steps until it reaches its final value.
+
+The average has a horizon of 1/(1 - d) steps. It takes in every k-th step's weights, a hundredth of
+that horizon apart (at most 10 steps), with the decay of k steps: the sum has a hundred terms where
+it could have a thousand nearly equal ones, and costs a k-th.
 """
+
+import math
 
 import torch
 from torch import Tensor, nn
@@ -10,30 +16,38 @@ from torch.optim.swa_utils import AveragedModel
 
 
 class Average(AveragedModel):
-    """Torch's averaged model, with the tensors to average looked up once instead of every step."""
+    """Torch's averaged model, with the tensors to average looked up once instead of every time."""
 
     def __init__(self, parts: nn.Module, decay: float) -> None:
         super().__init__(parts)
         self.decay = decay
-        self.count = 0
+        self.every = min(10, max(1, round(0.01 / (1 - decay))))
         self._pairs: tuple[list[Tensor], list[Tensor]] | None = None
         self.eval().requires_grad_(False)
+
+    def update(self, model: nn.Module, step: int) -> None:
+        """Called after every step (from 0) of training: takes in the weights of every k-th."""
+        if step % self.every == self.every - 1:
+            self.update_parameters(model)
+
+    def lost(self, step: int) -> float:
+        """The share of the average that `every` steps after `step` replace."""
+        count = range(step, step + self.every)
+        return 1 - math.prod(min(self.decay, (1 + n) / (10 + n)) for n in count) if step else 1.0
 
     @torch.no_grad()
     def update_parameters(self, model: nn.Module) -> None:
         """Blend the present weights in; buffers are copied."""
         if self._pairs is None:
-            self.count = int(self.n_averaged)
             own, now = dict(self.module.named_parameters()), dict(model.named_parameters())
             floating = [name for name, value in own.items() if value.is_floating_point()]
             self._pairs = [own[name] for name in floating], [now[name] for name in floating]
         mean, present = self._pairs
-        weight = 1 - min(self.decay, (1 + self.count) / (10 + self.count)) if self.count else 1.0
+        weight = self.lost(int(self.n_averaged))
         torch._foreach_lerp_(mean, present, weight)  # pyright: ignore[reportPrivateImportUsage]
         for kept, buffer in zip(self.module.buffers(), model.buffers(), strict=True):
             kept.copy_(buffer)
-        self.count += 1
-        self.n_averaged.fill_(self.count)
+        self.n_averaged += self.every
 
     def _load_from_state_dict(self, *args: object, **kwargs: object) -> None:
         super()._load_from_state_dict(*args, **kwargs)

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from ..batch import Batch
 from ..data.items import fetch, length
 from ..distribution.draw import draw
 from ..errors import InputError, TrainingError
+from ..fit import precision
 from ..loss.algebra import measured, samples
 from . import checkpoint
 from .interrupt import Interrupt
@@ -44,7 +45,7 @@ def train(
         while run.step // per_epoch < last:
             epoch = run.step // per_epoch
             order = _order(model, epoch)
-            with training(model.parts):
+            with training(model.parts), rng.kept(model.device):
                 for i in range(run.step % per_epoch, per_epoch):
                     run.add(step(model, order[i * model.data.batch : (i + 1) * model.data.batch]))
                     bar.update(run.step, run.sums["loss"] / run.count)
@@ -62,34 +63,40 @@ def train(
 def step(model: Model[Any], index: Tensor) -> dict[str, float]:
     """One optimiser step on the items at `index`; the loss and its terms.
 
-    Every random number in it, in any module, comes from generators seeded with (seed, step).
+    Every random number in it, in any module, comes from generators seeded with (seed, step): the
+    global ones, which the caller puts back.
     """
     run = model.run
     if run.optimizer is None:
         run.optimizer = model.new_optimizer()
-    with rng.scope(rng.fold(model.seed, "step", run.step), model.device):
-        batch = assemble(model, *fetch(model.data, index))
-        loss = measured(model.loss, batch)
-        run.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        value = _finite(model, float(loss.detach()), batch.w, index)
-        if model.clip is not None:
-            nn.utils.clip_grad_norm_(model.trainable(), model.clip)
-        rate_at(model.optimizer, run.optimizer, run.step)
-        run.optimizer.step()
-        if model.average is not None:
-            model.average.update_parameters(model.parts)
-        if batch.importance is not None:
-            each = samples(model.loss, batch)
-            if each is not None:
-                model.time.observe(batch.t, model.schedule.steps, each)
-    return {"loss": value, **{name: float(term) for name, term in batch.log.items()}}
+    rng.seed_all(rng.fold(model.seed, "step", run.step), model.device)
+    batch = assemble(model, *fetch(model.data, index))
+    loss = measured(model.loss, batch)
+    for group in run.optimizer.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = None
+    loss.backward()  # type: ignore[no-untyped-call]
+    values = _values(loss, batch.log)
+    if not math.isfinite(values["loss"]):
+        _blame(model, values["loss"], batch.w, index)
+    if model.clip is not None:
+        nn.utils.clip_grad_norm_(model.trainable(), model.clip)
+    rate_at(model.optimizer, run.optimizer, run.step)
+    run.optimizer.step()
+    if model.average is not None:
+        model.average.update(model.parts, run.step)
+    if batch.importance is not None:
+        each = samples(model.loss, batch)
+        if each is not None:
+            model.time.observe(batch.t, model.schedule.steps, each)
+    return values
 
 
 def assemble(model: Model[Any], w: Any, y: Any) -> Batch[Any]:
     """Noise a batch of items and run the network on it."""
     w, y = tree.to(w, model.device), tree.to(y, model.device)
-    x = model.encode(w)
+    dtype = precision(model.net)
+    x = tree.cast(model.data.encode(w), dtype)
     batch: Batch[Any] = Batch(model.process, model.data, model.loss, w=w, x=x, y=y)
     if model.guidance is not None:
         model.guidance.corrupt(batch)
@@ -97,7 +104,7 @@ def assemble(model: Model[Any], w: Any, y: Any) -> Batch[Any]:
     t = model.time.sample(model.schedule.steps, size)
     batch.t = tree.to(t, model.device)
     z, batch.epsilon = draw(model.process.prior(x, batch.t), None)
-    batch.z = model.cast(z)
+    batch.z = tree.cast(z, dtype)
     batch.hat = model.net(model.process.inputs(batch.z, batch.t), batch.y, batch.t)
     if not isinstance(t, dict):
         batch.importance = model.time.weight(batch.t, model.schedule.steps)
@@ -138,10 +145,16 @@ def _order(model: Model[Any], epoch: int) -> Tensor:
     return torch.randperm(count, generator=rng.generator(model.seed, "epoch", epoch))
 
 
-def _finite(model: Model[Any], loss: float, w: Any, index: Tensor) -> float:
-    """The loss, or an error that names the first culprit: data, weights or gradient."""
-    if math.isfinite(loss):
-        return loss
+def _values(loss: Tensor, terms: dict[str, Tensor]) -> dict[str, float]:
+    """The loss and its terms on the host, fetched at once."""
+    if all(term is loss for term in terms.values()):
+        return dict.fromkeys(("loss", *terms), loss.item())
+    values = torch.stack([loss, *terms.values()]).tolist()
+    return dict(zip(("loss", *terms), values, strict=True))
+
+
+def _blame(model: Model[Any], loss: float, w: Any, index: Tensor) -> Never:
+    """Raise an error that names the first culprit of a loss that is not finite."""
     for leaf in tree.leaves(w):
         bad = [i for i, item in zip(index.tolist(), leaf, strict=True) if not item.isfinite().all()]
         if bad:

@@ -159,3 +159,20 @@ def test_errors_name_the_fix():
 def test_wrong_arguments(arguments, message):
     with pytest.raises(InputError, match=message):
         Transformer(**arguments)
+
+
+def test_equal_tokens_are_told_apart_by_place():
+    """All masks, or a flat picture: rotary attention alone would give one answer everywhere."""
+    torch.manual_seed(0)
+    text, image = (
+        Transformer(5, depth=1, width=16, heads=2),
+        Transformer(1, depth=1, width=16, heads=2, patch=2),
+    )
+    for net, x, axes in (
+        (text, torch.full((1, 6), 4), (2,)),
+        (image, torch.ones(1, 1, 8, 8), (3, 4)),
+    ):
+        nn.init.normal_(net.exit.weight)
+        places = net(x, None, torch.tensor([0.5])).detach()
+        spread = places.unfold(axes[0], 2, 2).std(axes[0]) if len(axes) > 1 else places.std(2)
+        assert (spread > 1e-3).all()

@@ -1,4 +1,4 @@
-"""A schedule that can't work is an error when it is bound, and the error says why."""
+"""A schedule that can't work is an error when it is made or bound, and the error says why."""
 
 import math
 
@@ -55,17 +55,27 @@ def table(*alpha: float) -> Table:
         (Linear(0), "Linear.steps: expected an integer >= 1, got 0"),
         (Flow(0), "Flow.steps: expected an integer >= 1, got 0"),
         (Linear(10, 0.9, 1.2), r"Linear: alpha-bar must lie in \[0, 1\]"),
-        (Constant(10, 1.2), r"Constant.value: expected a number in \(0, 1\); got 1.2"),
-        (Flow(10, shift=-1.0), "Flow.shift: expected a positive number"),
-        (Sigmoid(10, 1.0, 0.0), "Sigmoid.end"),
-        (Sigmoid(10, tau=0.0), "Sigmoid.tau: expected a positive number"),
-        (Karras(10, low=90.0), "Karras.low, Karras.high: expected 0 < low < high"),
-        (Geometric(10, low=0.0), "Geometric.low, Geometric.high"),
     ],
 )
 def test_binding_names_the_fault(schedule, message):
     with pytest.raises(InputError, match=message):
         Gaussian().bind(schedule)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Constant(10, 1.2), r"Constant.value: expected a number in \(0, 1\); got 1.2"),
+        (lambda: Flow(10, shift=-1.0), "Flow.shift: expected a positive number"),
+        (lambda: Sigmoid(10, 1.0, 0.0), "Sigmoid.end"),
+        (lambda: Sigmoid(10, tau=0.0), "Sigmoid.tau: expected a positive number"),
+        (lambda: Karras(10, low=90.0), "Karras.low, Karras.high: expected 0 < low < high"),
+        (lambda: Geometric(10, low=0.0), "Geometric.low, Geometric.high"),
+    ],
+)
+def test_construction_names_the_fault(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
 
 
 def test_the_tutorials_way_of_binding_is_checked_as_well():

@@ -122,9 +122,22 @@ def test_rates_are_the_slopes_of_the_scales(make):
     clock = Clock(make(10))
     u, h = torch.linspace(0.02, 0.97, 20, dtype=torch.float64), 1e-6
     u = u + 1e-4  # between the steps, where a table has its kinks
-    rates = torch.stack(clock.rates(u))
+    rates = torch.stack([torch.as_tensor(rate).expand_as(u) for rate in clock.rates(u)])
     slope = (torch.stack(clock(u + h)) - torch.stack(clock(u - h))) / (2 * h)
     torch.testing.assert_close(rates, slope, rtol=1e-5, atol=1e-6)
+
+
+class Slower(Flow):
+    """Other scales than those whose slopes it inherits."""
+
+    def scales(self, u):
+        return 1 - u**2, u**2
+
+
+def test_a_subclass_has_the_slopes_of_its_own_scales():
+    signal, sigma = Clock(Slower(10)).rates(torch.tensor([0.25, 0.5], dtype=torch.float64))
+    torch.testing.assert_close(sigma, torch.tensor([0.5, 1.0], dtype=torch.float64))
+    torch.testing.assert_close(signal, -sigma)
 
 
 def test_an_alpha_below_one_at_the_start_moves_into_the_first_step():
