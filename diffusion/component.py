@@ -25,7 +25,7 @@ _FIELDS = "__dataclass_fields__"
 def finalise(cls: type) -> None:
     """Make `cls` a dataclass, unless it is one or has its own init; its bases are done by then."""
     own = vars(cls)
-    if _FIELDS in own or "__init__" in own:
+    if _FIELDS in own or "__init__" in own or _inherits_init(cls):
         return
     inherited = any(
         f.init and not f.kw_only and f.default is not dataclasses.MISSING
@@ -36,6 +36,35 @@ def finalise(cls: type) -> None:
             if name not in own and name not in getattr(cls, _FIELDS, {}):
                 setattr(cls, name, dataclasses.field(kw_only=True))
     dataclasses.dataclass(eq=False, repr=False)(cls)
+
+
+def _compared(cls: type) -> None:
+    """Take back the `==` of an explicit `@dataclass`, which can't compare tensors, for our own."""
+    written = vars(cls).get("__eq__")
+    code = getattr(written, "__code__", None)
+    if code is not None and code.co_filename == "<string>":  # generated, not the author's
+        for name in ("__eq__", "__hash__"):
+            setattr(cls, name, getattr(cls.__mro__[1], name))
+
+
+def _inherits_init(cls: type) -> bool:
+    """Whether the constructor is a base's that wrote its own; new fields would never reach it."""
+    bases = [base for base in cls.__mro__[1:] if isinstance(base, ComponentMeta)]
+    base = next((base for base in bases if "__init__" in vars(base)), cls)
+    if base is cls or _FIELDS in vars(base):
+        return False
+    added = [
+        name
+        for name, kind in vars(cls).get("__annotations__", {}).items()
+        if "ClassVar" not in str(kind)
+    ]
+    if added:
+        raise InputError(
+            f"{cls.__name__}.{added[0]}: a field under {base.__name__}, which writes its own "
+            f"__init__, would not be an argument. Write {cls.__name__}.__init__, take it there, "
+            "and call super().__init__."
+        )
+    return True
 
 
 @dataclass_transform(eq_default=False, field_specifiers=(dataclasses.field, dataclasses.Field))
@@ -51,8 +80,10 @@ class ComponentMeta(ABCMeta):
                     finalise(base)
 
         def __call__(cls, *args, **kwargs):
-            if _FIELDS not in cls.__dict__:
+            if "_ready" not in cls.__dict__:
                 finalise(cls)
+                _compared(cls)
+                cls._ready = True
             try:
                 self = type.__call__(cls, *args, **kwargs)
             except TypeError as error:

@@ -16,8 +16,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from common import Steady, bound, fast, mean, publish
-from diffusion import Model, data, loss, net, noise, time, train
+from common import bound, fast, mean, publish
+from diffusion import Model, data, loss, net, noise, schedule, time, train
 from sources import Austen, austen, novels, witten_bell
 
 LENGTH, BATCH = 128, 16
@@ -32,7 +32,7 @@ def build(text: Tensor, quick: bool = False, passes: int = 1) -> Model:
     steps = passes * -(len(windows) // -BATCH)
     return Model(
         data=data.Identity(windows, batch=BATCH, shuffle=True),
-        schedule=Steady(),
+        schedule=schedule.LogLinear(),
         noise=noise.Absorbing(28),  # 27 symbols and the mask
         net=net.Transformer(28, width=width, depth=depth, heads=heads, length=LENGTH),
         loss=loss.CrossEntropy(),

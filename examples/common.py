@@ -1,4 +1,4 @@
-"""What the text examples share: a schedule of their own, faster products, and the exact bound."""
+"""What the text examples share: faster products, and the exact bound."""
 
 import contextlib
 import math
@@ -10,16 +10,6 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from diffusion import Model
-from diffusion.base import Schedule
-
-
-class Steady(Schedule):
-    """kappa = 1 - u: tokens are lost at a steady rate. Sahoo et al. 2024 call it log-linear."""
-
-    steps: int = 1000
-
-    def scales(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        return (1 - u).sqrt(), u.sqrt()
 
 
 @contextlib.contextmanager
@@ -37,9 +27,10 @@ def fast() -> Iterator[None]:
 def bound(model: Model, w: Tensor, draws: int = 4, seed: int = 0, batch: int = 128) -> Tensor:
     r"""Bits of each item, `[n]`: an unbiased estimate of the bound under absorbing noise.
 
-    $-\log p(w) \le \int_0^1 \frac1u E[-\sum_{masked} \log p(w_i \mid z_u)] du$ for `Steady`, the
-    limit of infinitely many steps (Sahoo et al. 2024, equation 11), at `draws` stratified times
-    for each item. `Model.nll` gives the same for a finite number of steps, term by term.
+    $-\log p(w) \le \int_0^1 \frac1u E[-\sum_{masked} \log p(w_i \mid z_u)] du$ for
+    `schedule.LogLinear`, the limit of infinitely many steps (Sahoo et al. 2024, equation 11), at
+    `draws` stratified times for each item. `Model.nll` gives the same for a finite number of steps,
+    term by term.
     """
     rng, process = torch.Generator().manual_seed(seed), model.bind()
     bits = []

@@ -10,6 +10,7 @@ from typing import Any, Self
 from torch import Tensor, nn
 
 from ..component import Component
+from ..errors import InputError
 
 
 class Data(Component):
@@ -21,6 +22,7 @@ class Data(Component):
         y: conditions, one for each item; class ids are 1..K, 0 is the null condition.
         batch: items in a batch. shuffle: a new order each epoch, a function of (seed, epoch).
         names: class names in the order of their ids 1..K.
+        alphabet: for text, the character of each id; see `spell`.
 
     `nn.Module`s assigned to attributes are trained, moved and saved with the model.
     """
@@ -30,6 +32,7 @@ class Data(Component):
     batch: int = 1
     shuffle: bool = False
     names: tuple[str, ...] = field(default=(), kw_only=True)
+    alphabet: str = field(default="", kw_only=True)
 
     @abstractmethod
     def encode(self, w: Tensor) -> Tensor:
@@ -47,6 +50,13 @@ class Data(Component):
     def logits(self, x: Tensor) -> Tensor | None:
         """log p(w | x) up to a constant, `[b, ..., K]`, or None where items are not class ids."""
         return None
+
+    def spell(self, w: Tensor) -> list[str]:
+        """Ids `[b, l]` as text. An id beyond the alphabet, a mask that was not filled, is "_"."""
+        if not self.alphabet:
+            raise InputError(f"{type(self).__name__}.alphabet is empty: ids have no characters.")
+        known, count = self.alphabet, len(self.alphabet)
+        return ["".join(known[i] if 0 <= i < count else "_" for i in row) for row in w.tolist()]
 
     def modules(self) -> dict[str, nn.Module]:
         """The networks this transform owns, by attribute."""

@@ -20,7 +20,7 @@ from ..model import Model
 from ..rng import generator
 from .load import load
 from .output import pictures
-from .real import alphabet_of, items, same_shape, source_for
+from .real import items, same_shape, source_for
 from .words import note
 
 BOUND = 200
@@ -35,7 +35,7 @@ def evaluate(
 ) -> None:  # fmt: skip
     """Measure a model against a source of real data, and print a table or JSON."""
     model = load(folder, custom)
-    real = source_for(model, source, size, alphabet_of(folder))
+    real = source_for(model, source, size)
     found: dict[str, Any] = {"source": source, **_bits(model, real, number, seed)}
     judged = _judged(model, real, number, steps, seed)
     found |= judged.plain() if isinstance(judged, Quality) else judged

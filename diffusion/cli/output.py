@@ -26,7 +26,6 @@ class Result:
     model: Model[Any]
     labels: list[str]
     states: list[State]
-    alphabet: str = ""
 
     @property
     def items(self) -> State:
@@ -42,11 +41,8 @@ class Result:
     def lines(self) -> list[str] | None:
         """The samples as text, or None where ids have no characters."""
         w = self.items
-        if not self.alphabet or not isinstance(w, Tensor) or w.is_floating_point() or w.dim() != 2:
-            return None
-        # Ids beyond the alphabet are a mask that was not filled.
-        known = [*self.alphabet]
-        return ["".join(known[i] if i < len(known) else "_" for i in row) for row in w.tolist()]
+        ids = isinstance(w, Tensor) and not w.is_floating_point() and w.dim() == 2
+        return self.model.data.spell(w) if ids and self.model.data.alphabet else None
 
 
 def write(result: Result, out: Path | None) -> str:
@@ -66,7 +62,7 @@ def write(result: Result, out: Path | None) -> str:
         _arrays(result, out)
     elif ending == ".txt":
         if lines is None:
-            raise FileError(f"{out}: these samples are no text, or their alphabet is lost; "
+            raise FileError(f"{out}: these samples are no text; "
                             "write a .npz file.")  # fmt: skip
         out.write_text(_labelled(result, lines) + "\n", encoding="utf-8")
     elif ending == ".gif":

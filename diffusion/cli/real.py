@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,32 +10,17 @@ from torch import Tensor
 from ..base import Data
 from ..component import arguments
 from ..data.source import Source, open_source
-from ..errors import DiffusionError, FileError, MismatchError
+from ..errors import DiffusionError, MismatchError
 from ..model import Model
 from ..tree import State
-from .load import place
-
-ALPHABET = "alphabet.txt"
-"""Beside the model of a run on text: the character of each id."""
 
 
-def alphabet_of(folder: Path) -> str:
-    """The characters of a text model's ids, which training leaves beside it; "" if none."""
-    found = place(folder)
-    for path in (found / ALPHABET, found.parent / ALPHABET):
-        if path.is_file():
-            try:
-                return path.read_bytes().decode()
-            except UnicodeDecodeError as error:
-                raise FileError(f"{path}: not UTF-8 text ({error}).") from None
-    return ""
-
-
-def source_for(model: Model[Any], name: str, size: int | None, alphabet: str) -> Source:
+def source_for(model: Model[Any], name: str, size: int | None) -> Source:
     """A source of data, with ids of characters and of classes as the model has them."""
     shape = model.shape
     length = {"length": shape[0]} if isinstance(shape, tuple) and len(shape) in (1, 2) else {}
     real = open_source(name, size=size, **(length if name.endswith(".txt") else {}))
+    alphabet = model.data.alphabet
     if real.alphabet and alphabet and real.alphabet != alphabet:
         real = real._replace(w=_respelt(real, alphabet, name), alphabet=alphabet)
     names = tuple(map(str, model.data.names))

@@ -22,7 +22,6 @@ from ..tree import State
 from .load import load
 from .output import Result, write
 from .parts import Reader, build
-from .real import alphabet_of
 from .words import note
 
 NONE = "none"
@@ -52,7 +51,7 @@ def sample(folder: Path, wish: Wish, out: Path | None, custom: list[str]) -> Non
         options["sampler"] = _sampler(wish.sampler)
     steps = _steps(model, wish.steps)
     states = model.stream(_ids(model, labels), wish.number, steps, **options)
-    result = Result(model, labels, list(_decoded(model, states, out)), alphabet_of(folder))
+    result = Result(model, labels, list(_decoded(model, states, out)))
     typer.echo(write(result, out))
 
 

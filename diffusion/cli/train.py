@@ -20,7 +20,6 @@ from ..model import Model
 from ..train.checkpoint import latest
 from .load import classes
 from .parts import Checked, Part
-from .real import ALPHABET
 from .recipe import Recipe
 from .words import note
 
@@ -39,10 +38,8 @@ def train(
     if count is None:
         raise FileError(f"{config}: train.epochs is missing; or give --epochs.")
     where = folder or Path(_setting(recipe, "folder") or f"runs/{config.stem}")
-    model, source = assemble(recipe)
+    model, _ = assemble(recipe)
     _announce(model, where, count)
-    if source.alphabet:
-        _keep(source.alphabet, where)
     begin = time.monotonic()
     run = model.train(count, where, **_every(recipe), progress=sys.stderr.isatty())
     for loss in _until_interrupted(run, where, count):
@@ -65,8 +62,9 @@ def assemble(recipe: Recipe) -> tuple[Model[Any], Source]:
     for key, value in (("w", source.w), ("y", source.y)):
         _refuse(part, key)
         part.arguments[key] = value
-    if source.names and "names" not in part.arguments:
-        part.arguments["names"] = source.names
+    for key, known in (("names", source.names), ("alphabet", source.alphabet)):
+        if known and key not in part.arguments:
+            part.arguments[key] = known
     _classes_fit(part, source)
     return recipe.model(), source
 
@@ -97,18 +95,6 @@ def _classes_fit(part: Part, source: Source) -> None:
             f"{found.node.place}: {part.name}.k: ids go up to {high}, so it must be at least "
             f"{high + 1}; got {found.value}.{hint}"
         )
-
-
-def _keep(alphabet: str, folder: Path) -> None:
-    """Write the alphabet beside the model; refuse to continue a run that had another."""
-    path = folder / ALPHABET
-    if path.is_file() and path.read_bytes() != alphabet.encode():
-        raise MismatchError(
-            f"{path}: the run was trained with another alphabet, so its ids mean other characters. "
-            "Use the same text, or another --folder."
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(alphabet.encode())
 
 
 def _setting(recipe: Recipe, name: str) -> Any:

@@ -59,7 +59,7 @@ def open_source(source: str | Path, *, size: int | None = None, length: int = 12
     Nothing in a file is executed: pickled arrays are refused.
     """
     path = Path(source)
-    if str(source) in NAMED and not path.exists():
+    if str(source) in NAMED:
         return digits()
     if path.is_dir():
         folder = Folder(path, size)

@@ -19,7 +19,8 @@ class Point(Distribution):
 
     def nll(self, x: Tensor) -> Tensor:
         """0 at the value, infinite elsewhere."""
-        return torch.where(x == self.value, 0.0, torch.inf)
+        dtype = x.dtype if x.is_floating_point() else torch.get_default_dtype()
+        return torch.zeros_like(x, dtype=dtype).masked_fill(x != self.value, torch.inf)
 
     def dkl(self, other: Self) -> Tensor:
         """0 where the values agree, infinite elsewhere."""

@@ -46,7 +46,7 @@ class Structured(Redraw):
         )
         worst = float((p.sum(1) - 1).abs().max())
         require(worst < 1e-4, "Structured.matrix", "rows that sum to 1", f"an error of {worst:.2g}")
-        self.matrix = p / p.sum(1, keepdim=True)
+        self.matrix = p if worst < 1e-12 else p / p.sum(1, keepdim=True)  # saved ones stay equal
         mixes = "a chain in which every class reaches every other"
         fix = "Add a little of a uniform matrix."
         require(self.gap > 1e-9, "Structured.matrix", mixes, "one that falls apart", fix)

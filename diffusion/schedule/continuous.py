@@ -55,6 +55,18 @@ class Flow(Schedule):
         return -slope, slope
 
 
+class LogLinear(Schedule):
+    r"""$\bar\alpha(u) = 1 - u$: tokens are lost at a steady rate, one after the other.
+
+    The log-linear schedule of masked diffusion; Lou et al. 2024, section 3.3, Sahoo et al. 2024.
+    """
+
+    steps: int = 1000
+
+    def scales(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        return (1 - u).sqrt(), u.sqrt()
+
+
 class Karras(Schedule):
     r"""$\sigma(u) = (low^{1/\rho} + u(high^{1/\rho} - low^{1/\rho}))^\rho$, signal = 1.
 

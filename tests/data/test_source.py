@@ -150,3 +150,9 @@ def test_labels_from_zero_without_names_are_warned_about(tmp_path: Path):
     np.savez(tmp_path / "a.npz", w=np.zeros(3), y=np.array([0, 1, 2]))
     with pytest.warns(UserWarning, match=r"save y \+ 1"):
         open_source(tmp_path / "a.npz")
+
+
+def test_a_folder_of_the_same_name_does_not_hide_a_data_set(tmp_path, monkeypatch):
+    (tmp_path / "digits").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert len(open_source("digits").w) == 1397

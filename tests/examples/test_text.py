@@ -12,8 +12,8 @@ from torch import Tensor
 import austen
 import embedding_text
 import smiles
-from common import Steady, bound, fast, mean
-from diffusion import Model, data, loss, net, noise, time
+from common import bound, fast, mean
+from diffusion import Model, data, loss, net, noise, schedule, time
 from diffusion.base import Sampler
 from diffusion.errors import MismatchError
 from diffusion.sampler import DDIM
@@ -47,8 +47,8 @@ def quick(example: Any, folder: Path) -> dict[str, float]:
 def masking(w: Tensor) -> Model:
     """An untrained model, which gives each of 27 symbols the same probability."""
     return Model(
-        data.Identity(w), Steady(), noise.Absorbing(28), net.Transformer(28, width=8, heads=2),
-        loss.CrossEntropy(), time.Continuous(),
+        data.Identity(w), schedule.LogLinear(), noise.Absorbing(28),
+        net.Transformer(28, width=8, heads=2), loss.CrossEntropy(), time.Continuous(),
     )  # fmt: skip
 
 
@@ -167,10 +167,3 @@ def test_bound_is_the_one_of_the_library() -> None:
     exact = model.nll(w, steps=50) * 16
     bits, error = mean(bound(model, w, draws=16))
     assert abs(bits - float(exact.mean())) < 4 * error + 0.02 * bits
-
-
-def test_steady_loses_tokens_evenly() -> None:
-    u = torch.linspace(0, 1, 5, dtype=torch.float64)
-    signal, sigma = Steady().scales(u)
-    assert torch.allclose(signal**2, 1 - u)
-    assert torch.allclose(sigma**2, u)

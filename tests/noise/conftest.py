@@ -12,6 +12,7 @@ SCHEDULES = [
     catalogue.Flow(24, shift=2.0),
     catalogue.Geometric(24),
     catalogue.Karras(24),
+    catalogue.LogLinear(24),
     catalogue.Linear(24, 0.999, 0.7),
     catalogue.Sigmoid(24),
     catalogue.Sqrt(24),

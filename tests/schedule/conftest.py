@@ -14,6 +14,7 @@ EXAMPLES = {
     "Geometric": lambda n: catalogue.Geometric(n),
     "Karras": lambda n: catalogue.Karras(n),
     "Linear": lambda n: catalogue.Linear(n, 0.999, 0.8),
+    "LogLinear": lambda n: catalogue.LogLinear(n),
     "Sigmoid": lambda n: catalogue.Sigmoid(n),
     "Sqrt": lambda n: catalogue.Sqrt(n),
     "Table": lambda n: catalogue.Table(n, torch.linspace(1.0, 0.5, n + 1)),

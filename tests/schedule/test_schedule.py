@@ -197,3 +197,8 @@ def test_any_table_interpolates_monotonically_between_its_steps(alpha, part, pat
 def test_along_rejects_an_unknown_path():
     with pytest.raises(ValueError, match="Did you mean 'flow'"):
         along("flwo", torch.ones(1), torch.ones(1))
+
+
+def test_log_linear_loses_tokens_evenly():
+    u = torch.linspace(0, 1, 9, dtype=torch.float64)
+    torch.testing.assert_close(Clock(catalogue.LogLinear(8)).kappa(u), 1 - u)
