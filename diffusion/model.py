@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -67,7 +68,7 @@ class Model(Generic[D]):
         self.ema, self.clip, self.seed = ema, clip, seed
         self.device = torch.device(device)
         self.run = Run()
-        self._bound: dict[Any, Any] = {}
+        self._bound: dict[bool, Any] = {}
         fit.kinds(self)
         fit.losses(self)
         self.parts = _parts(net, data).to(self.device)
@@ -201,16 +202,18 @@ class Model(Generic[D]):
 
     def bind(self, soft: bool = False, times: Sequence[Any] | None = None) -> Any:
         """The noise, following the schedule; for a tutorial-style noise, respaced to `times`."""
-        key = (soft, id(self.noise), id(self.schedule))
-        if key in self._bound:  # modules don't change once bound, so neither do the tables
-            return self._bound[key]
+        of, known = (self.noise, self.schedule), self._bound.get(soft)
+        # Modules don't change once bound, so neither do the tables; but they may be assigned anew.
+        if known is not None and all(map(operator.is_, known[0], of)):
+            return known[1]
         like = tree.map(
             lambda shape, dtype: torch.empty((1, *shape), dtype=dtype, device=self.device),
             self.shape,
             self.state_dtype,
         )
         if isinstance(self.noise, Bridge):
-            return self._bound.setdefault(key, self.noise.bind(self.schedule, soft, like))
+            self._bound[soft] = of, self.noise.bind(self.schedule, soft, like)
+            return self._bound[soft][1]
         return Stepwise(self.noise, self.schedule, soft, times, like)
 
     def encode(self, w: State) -> State:

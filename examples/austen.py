@@ -27,8 +27,8 @@ HIDDEN = slice(56, 72)
 
 def build(text: Tensor, quick: bool = False, passes: int = 1) -> Model:
     """A model that trains on overlapping windows of the text, so many times over."""
-    windows = text.unfold(0, LENGTH, 256 if quick else 108)
-    width, depth, heads = (32, 2, 2) if quick else (160, 4, 5)
+    windows = text.unfold(0, LENGTH, 256 if quick else 99)
+    width, depth, heads = (32, 2, 2) if quick else (128, 4, 4)
     steps = passes * -(len(windows) // -BATCH)
     return Model(
         data=data.Identity(windows, batch=BATCH, shuffle=True),
@@ -37,7 +37,7 @@ def build(text: Tensor, quick: bool = False, passes: int = 1) -> Model:
         net=net.Transformer(28, width=width, depth=depth, heads=heads, length=LENGTH),
         loss=loss.CrossEntropy(),
         time=time.Stratified(),
-        optimizer=train.AdamW(2.5e-3, betas=(0.9, 0.98), warmup=10 if quick else 100, steps=steps),
+        optimizer=train.AdamW(3e-3, betas=(0.9, 0.98), warmup=10 if quick else 100, steps=steps),
         clip=1.0,
     )
 
@@ -80,7 +80,7 @@ def unmasking(model: Model, steps: int) -> list[str]:
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="seconds, on a small part")
-    parser.add_argument("--passes", type=int, default=3, help="over the text")
+    parser.add_argument("--passes", type=int, default=4, help="over the text")
     parser.add_argument("--folder", default="runs/austen", help="where to resume from")
     parser.add_argument("--out", default="out/austen", help="where the texts go")
     options = parser.parse_args(argv)

@@ -29,7 +29,7 @@ try:
 except ImportError as error:
     raise SystemExit('rdkit judges the molecules: pip install "diffusion-modules[chem]"') from error
 
-LENGTH, BATCH = molecules.LENGTH, 32
+LENGTH, BATCH, STEPS = molecules.LENGTH, 32, 6000
 
 RDLogger.DisableLog("rdApp.*")  # it explains every molecule that is not valid
 
@@ -66,7 +66,7 @@ class Confident(Sampler):
 
 def build(rows: Tensor, quick: bool = False) -> Model:
     """One pass over molecules, each a row of 57 of 27 symbols, the last of them padding."""
-    width, depth, heads = (32, 2, 2) if quick else (160, 4, 5)
+    width, depth, heads = (32, 2, 2) if quick else (128, 4, 4)
     return Model(
         data=data.Identity(rows, batch=BATCH, shuffle=True),
         schedule=schedule.LogLinear(),
@@ -75,7 +75,7 @@ def build(rows: Tensor, quick: bool = False) -> Model:
         loss=loss.CrossEntropy(),
         time=time.Stratified(),
         optimizer=train.AdamW(
-            2.5e-3, betas=(0.9, 0.98), warmup=10 if quick else 100, steps=len(rows) // BATCH
+            3e-3, betas=(0.9, 0.98), warmup=10 if quick else 100, steps=len(rows) // BATCH
         ),
         clip=1.0,
     )
@@ -121,7 +121,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     molecule = moses(options.quick)
     torch.manual_seed(0)
     pick = torch.randperm(len(molecule.train), generator=rng.generator(0))
-    rows = molecule.train[pick[: BATCH * (60 if options.quick else 1600)]].long()
+    rows = molecule.train[pick[: BATCH * (60 if options.quick else STEPS)]].long()
     model, start = build(rows, options.quick), clock.process_time()
     with fast():
         for value in model.train(1, options.folder, every=120, progress=True):

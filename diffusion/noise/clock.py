@@ -107,8 +107,7 @@ class Clock:
             return self._slope(t.double())
         if self._rates is None:
             every = self._u(torch.arange(self.steps + 1))
-            pair = (torch.as_tensor(v).expand_as(every) for v in self._slope(every))
-            self._rates = torch.stack([*pair])
+            self._rates = torch.stack([_full(v, every) for v in self._slope(every)])
         signal, sigma = self._rates.to(t.device)[:, t]
         return signal, sigma
 
@@ -129,7 +128,7 @@ class Clock:
             return
         at = torch.tensor(u, dtype=torch.float64)
         for table, pair in ((self._at, self._continuous(at)), (self._rate_at, self._slope(at))):
-            values = zip(*(torch.as_tensor(v).expand_as(at).tolist() for v in pair), strict=True)
+            values = zip(*(_full(v, at).tolist() for v in pair), strict=True)
             table.update(zip(u, values, strict=True))
         self._at[0.0] = self._host[0]
 
@@ -158,6 +157,10 @@ class Clock:
         after, before = torch.stack(pair, 1).unbind(0)
         signal, sigma = (after - before) / (2 * _STEP)
         return signal, sigma
+
+
+def _full(value: Any, like: Tensor) -> Tensor:
+    return torch.as_tensor(value, dtype=like.dtype, device=like.device).expand_as(like)
 
 
 def _owner(schedule: Schedule, method: str) -> type:

@@ -33,7 +33,7 @@ def model(**modules: object) -> diffusion.Model:
         "loss": loss.Simple(),
         "time": times.Importance(bins=5, memory=2),
         "guidance": guidance.ClassifierFree(0.2, 1.0),
-        "ema": 0.9,
+        "ema": 0.995,
         "seed": 7,
     }
     return diffusion.Model(**{**own, **modules})

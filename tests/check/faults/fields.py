@@ -75,6 +75,18 @@ class WritesInput(Perceptron):
         return super().forward(x.clamp_(-1, 1), y, t)
 
 
+class ScalesTime(Perceptron):
+    """`t.to(x.dtype)` copies step indices, but floating times are the caller's own."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+
+    def forward(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
+        t = t.to(x.dtype)
+        t *= 0.5
+        return super().forward(x, y, t)
+
+
 class UnusedLayer(Perceptron):
     def __init__(self, size: int) -> None:
         super().__init__(size)
@@ -117,6 +129,7 @@ FAULTS: list[tuple[Any, str]] = [
     (NoAxis(4), "output"),
     (MixesBatch(4), "each sample alone"),
     (WritesInput(4), "inputs kept"),
+    (ScalesTime(4), "inputs kept"),
     (UnusedLayer(4), "gradients"),
     (AlwaysDrops(4), "determined"),
     (LooseTensor(4), "state"),
