@@ -39,7 +39,7 @@ MU, SIGMA = torch.randn(4, 3), torch.rand(4, 3) + 0.4
 LOGITS = torch.randn(4, 3, 5)
 SCHEDULES = [
     schedule.Constant(60, 0.9), schedule.Linear(100), schedule.Cosine(50), schedule.Sqrt(50),
-    schedule.Sigmoid(50), schedule.Flow(), schedule.Flow(50, 3.0), schedule.Karras(50),
+    schedule.Sigmoid(50), schedule.Flow(), schedule.Flow(50, 3.0), schedule.LogLinear(50), schedule.Karras(50),
     schedule.Geometric(50), schedule.ZeroTerminal(schedule.Cosine(50)),
     schedule.Table(3, torch.tensor([1.0, 0.9, 0.8, 0.5])),
 ]  # fmt: skip
