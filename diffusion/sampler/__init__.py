@@ -1,5 +1,7 @@
 """Samplers: walks from noise to data."""
 
+from .adams import Adams
 from .ancestral import DDIM, Ancestral
+from .presets import DEIS, LMS, DPMSolverPP, Euler, UniPC
 
-__all__ = ["DDIM", "Ancestral"]
+__all__ = ["DDIM", "DEIS", "LMS", "Adams", "Ancestral", "DPMSolverPP", "Euler", "UniPC"]

@@ -39,8 +39,8 @@ MU, SIGMA = torch.randn(4, 3), torch.rand(4, 3) + 0.4
 LOGITS = torch.randn(4, 3, 5)
 SCHEDULES = [
     schedule.Constant(60, 0.9), schedule.Linear(100), schedule.Cosine(50), schedule.Sqrt(50),
-    schedule.Sigmoid(50), schedule.Flow(), schedule.Flow(50, 3.0), schedule.LogLinear(50), schedule.Karras(50),
-    schedule.Geometric(50), schedule.ZeroTerminal(schedule.Cosine(50)),
+    schedule.Sigmoid(50), schedule.Flow(), schedule.Flow(50, 3.0), schedule.Karras(50),
+    schedule.LogLinear(50), schedule.Geometric(50), schedule.ZeroTerminal(schedule.Cosine(50)),
     schedule.Table(3, torch.tensor([1.0, 0.9, 0.8, 0.5])),
 ]  # fmt: skip
 DISTRIBUTIONS = [
@@ -87,7 +87,9 @@ TIMES = [
 ]  # fmt: skip
 OTHERS = [
     guidance.ClassifierFree(), guidance.ClassifierFree() | guidance.ClassifierFree(0.2, 0.5),
-    sampler.Ancestral(), sampler.DDIM(), sampler.DDIM(0.5), train.AdamW(), train.AdamW(steps=100),
+    sampler.Ancestral(), sampler.DDIM(), sampler.DDIM(0.5), sampler.Adams(),
+    sampler.Adams("F", "angle", 3), sampler.Euler(), sampler.LMS(), sampler.DEIS(),
+    sampler.DPMSolverPP(), sampler.UniPC(), train.AdamW(), train.AdamW(steps=100),
     weights.SNR(), weights.MinSNR(), weights.P2(), weights.Sigmoid(), weights.EDM(),
 ]  # fmt: skip
 LIBRARY = [*SCHEDULES, *DISTRIBUTIONS, *NOISES, *DATA, *NETS, *LOSSES, *TIMES, *OTHERS]
