@@ -4,11 +4,12 @@
     python examples/fashion.py --quick        # the same in seconds, on 640 pictures
     python examples/fashion.py --folder DIR   # stop with Ctrl-C; the same command continues
 
-Measured 2026-11 on 2 CPU cores, one run: one pass over the 60,000 pictures in 534 CPU-seconds of
-one thread; 1,000 samples of 20 steps in 78 more. A judge trained on the real pictures reads .910 of
-the samples as their class, at Fréchet distance 1.46 from test pictures in its features; a Gaussian
-for each class .914 and 12.37; real test pictures are read right for .882, real training pictures
-are at 0.34. Bound: 5.85 bits per pixel over 100 test pictures. See docs/examples/fashion.md.
+Measured 2026-11 on one of 2 CPU cores, the other busy, one run with the first command: one pass
+over the 60,000 pictures, the judge, 1,000 samples of 20 steps and the bound in just under 10
+CPU-minutes together. A judge trained on the real pictures reads .905 of the samples as their class,
+at Fréchet distance 1.56 from test pictures in its features; a Gaussian for each class .914 and
+12.53; real test pictures are read right for .882, real training pictures are at 0.47. Bound: 5.74
+bits per pixel over 100 test pictures. See docs/examples/fashion.md.
 """
 
 import argparse
