@@ -3,8 +3,8 @@
     python examples/embedding_text.py
 
 Measured 2026-11 on one of 2 CPU cores: 4 CPU-minutes (1,210 steps of 32 windows of 64) give a bound
-of 3.24 ± 0.03 bits per character, a little better than a 2-gram (3.305). Short words come out right;
-it is not readable text yet, and the absorbing noise of austen.py is well ahead (2.26).
+of 3.24 ± 0.03 bits per character, a little better than a 2-gram (3.305). Short words come out
+right; it is not readable text yet, and the absorbing noise of austen.py is well ahead (2.26).
 
 Every character is a vector that is learned with the network; noise is Gaussian, steps are DDIM.
 The network names the characters, and its mean of their vectors is the predicted x (Dieleman et
