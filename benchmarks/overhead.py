@@ -125,7 +125,7 @@ def main() -> None:
     torch.manual_seed(0)
     unet = diffusion.net.UNet(channels=(1, 32, 64), labels=10, hidden=128)  # the demo's
     pictures = torch.randn(256, 1, 8, 8)
-    for batch in (100, 16):  # the demo's picture, and the command line's
+    for batch in (100, 16):  # about what the demo draws, and the command line
         for one in (sampler.DDIM(), sampler.Ancestral()):
             value = sampling(unet, pictures, batch, 20, one)
             name = f"sampling / N net calls, demo net, batch {batch}, {type(one).__name__}"
