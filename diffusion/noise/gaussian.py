@@ -75,7 +75,7 @@ class Gaussian(Bridge[Normal]):
         other = self.vary()
         signal, sigma = clock(clock.steps)
         exploding = bool(signal**2 + sigma**2 > 2.0)
-        vars(other).update(_clock=clock, _plan={}, _scaled=exploding or self.parameter == "F")
+        vars(other).update(_clock=clock, _plan={}, _exploding=exploding)
         return other
 
     def prepare(self, times: Sequence[Any]) -> None:
@@ -156,7 +156,7 @@ class Gaussian(Bridge[Normal]):
 
     def inputs(self, z: Tensor, t: Any) -> Tensor:
         """z at unit variance for VE processes and for F (Karras et al. 2022, c_in); else z."""
-        if not self.__dict__["_scaled"]:
+        if self.parameter != "F" and not self.__dict__["_exploding"]:
             return z
         signal, sigma = self.clock(t)
         spread = self.sigma_data if self.parameter == "F" else 1.0
@@ -165,7 +165,8 @@ class Gaussian(Bridge[Normal]):
     def _planned(self, t: Any, s: Any) -> tuple[float, float, float]:
         """`_towards` at host times: looked up, after one evaluation for the whole sampling."""
         plan = self.__dict__["_plan"]
-        key = t, s, self.eta
+        own = self.eta, self.parameter, self.sigma_data  # a varied copy shares the plans
+        key = t, s, *own
         if key not in plan:
             pairs = [*pairwise(self.__dict__.get("_grid", ()))]
             if (t, s) not in pairs:
@@ -175,7 +176,7 @@ class Gaussian(Bridge[Normal]):
             on_z, *others = self._towards(*ends)
             euler = (on_z - 1).abs() < 1e-14  # straight paths: rounding aside, z itself
             values = (v.tolist() for v in (torch.where(euler, 1.0, on_z), *others))
-            keys = ((*pair, self.eta) for pair in pairs)
+            keys = ((*pair, *own) for pair in pairs)
             plan.update(zip(keys, zip(*values, strict=True), strict=True))
         found: tuple[float, float, float] = plan[key]
         return found

@@ -75,7 +75,8 @@ class Adams(Sampler):
     def plan(self, noise: Any, times: Sequence[Any]) -> list[Step]:
         """The coefficients of every step, from the noise's scales alone; kept with the noise."""
         bound = noise.inner if isinstance(noise, Fixed) else noise
-        plans, key = vars(bound)["_plan"], (self, *times)
+        plans = vars(bound)["_plan"]
+        key = self, bound.parameter, bound.sigma_data, *times
         if key not in plans:
             plans[key] = self._planned(bound, times)
         found: list[Step] = plans[key]

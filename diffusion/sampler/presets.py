@@ -22,7 +22,7 @@ class LMS(Adams):
 
 
 class DEIS(Adams):
-    """epsilon in the log-SNR. Zhang & Chen 2023, section 3.3."""
+    """epsilon in the log-SNR; after Zhang & Chen 2023, whose polynomials are in t or in sigma."""
 
     target: str = "epsilon"
     variable: str = "log_snr"

@@ -169,3 +169,16 @@ def test_wrong_settings_are_errors() -> None:
         model(
             data=tokens, noise=noise.Absorbing(5), net=net.Transformer(5, width=8, heads=2)
         ).sample(batch=1, steps=4, sampler=UniPC())
+
+
+@pytest.mark.parametrize("one", [DDIM(), Adams()], ids=repr)
+def test_a_varied_noise_has_its_own_coefficients(one: Adams | DDIM) -> None:
+    """A copy of a bound noise that predicts something else must not reuse the first one's plan."""
+    first = noise.Gaussian("velocity").bind(schedule.Flow(100))
+    times, ends = [0.9, 0.5, 0.2, 0.0], []
+    for process in (first, first.vary(parameter="x"), first.vary(parameter="v")):
+        process.prepare(times)
+        *_, last = one(process, BED.oracle(process), Z, Y, times, None)
+        ends.append(last)
+    torch.testing.assert_close(ends[1], ends[0], rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(ends[2], ends[0], rtol=1e-9, atol=1e-9)
