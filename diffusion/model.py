@@ -5,11 +5,12 @@ from __future__ import annotations
 import operator
 from collections import deque
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, Self, Unpack
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from . import fit, rng, sampling, tree
 from .base import Bridge, D, Data, Guidance, Loss, Net, Noise, Sampler, Schedule, Time
@@ -18,9 +19,11 @@ from .errors import InputError
 from .noise.stepwise import Stepwise
 from .sampler import Ancestral
 from .sampling import Options
+from .sampling.grid import Steps
 from .time import Discrete
 from .train.average import Average
 from .train.optimizer import AdamW
+from .train.profile import Profile
 from .train.run import Run
 from .tree import State
 
@@ -32,7 +35,8 @@ class Model(Generic[D]):
         data, schedule, noise, net, loss, time, guidance, sampler: the modules; see
             `diffusion.base`. Time defaults to `Discrete()`, sampler to `Ancestral()`.
         optimizer: `train.AdamW(...)`, or any function from parameters to a torch optimiser.
-        ema: decay of the moving average of the weights, which sampling then uses; None for none.
+        ema: decay of the moving average of the weights, which sampling then uses; None for none;
+            `train.Profile(...)` for a width that is chosen after training.
         clip: largest norm of the gradient; None for no limit.
         seed: what all randomness of training is a function of. device: where it runs.
         shape, state_dtype: of one encoded item, where there are no data to see them from.
@@ -52,7 +56,7 @@ class Model(Generic[D]):
         sampler: Sampler | None = None,
         optimizer: Any = None,
         *,
-        ema: float | None = None,
+        ema: float | Profile | None = None,
         clip: float | None = None,
         seed: int = 0,
         device: torch.device | str = "cpu",
@@ -71,11 +75,14 @@ class Model(Generic[D]):
         self._bound: dict[bool, Any] = {}
         fit.kinds(self)
         fit.losses(self)
-        self.parts = _parts(net, data).to(self.device)
+        self.parts = fit.parts(net, data, loss).to(self.device)
         self.shape, self.state_dtype = fit.state(self, shape, state_dtype)
         self.process: Any = self.bind(soft=True)
         fit.check(self)
-        self.average: Any = None if ema is None else Average(self.parts, ema)
+        self.average: Any = None
+        if ema is not None:
+            averages = ema if isinstance(ema, Profile) else partial(Average, decay=ema)
+            self.average = averages(self.parts)
 
     def train(
         self,
@@ -113,7 +120,7 @@ class Model(Generic[D]):
         self,
         y: Any = None,
         batch: int | None = None,
-        steps: int | Sequence[Any] | None = None,
+        steps: Steps = None,
         *,
         trajectory: bool = False,
         **options: Unpack[Options],
@@ -123,13 +130,13 @@ class Model(Generic[D]):
         Args:
             y: conditions: class ids, class names, or tensors, one for each sample.
             batch: number of samples, where y does not tell.
-            steps: network calls, or the descending times themselves; None is every step.
+            steps: how many, a `diffusion.grid`, or the descending times; None is every step.
             trajectory: stack the decoded states as `[t, b, ...]` instead.
             options: see `diffusion.sampling.Options`.
         """
         states = self.stream(y, batch, steps, **options)
         data = sampling.weights(self)[1]
-        with torch.no_grad():
+        with torch.set_grad_enabled(options.get("gradients", False)):
             if trajectory:
                 return tree.stack([data.decode(z) for z in states])
             (last,) = deque(states, maxlen=1)
@@ -139,7 +146,7 @@ class Model(Generic[D]):
         self,
         y: Any = None,
         batch: int | None = None,
-        steps: int | Sequence[Any] | None = None,
+        steps: Steps = None,
         **options: Unpack[Options],
     ) -> Iterator[State]:
         """Yield every encoded state of a sampling, starting with pure noise; see `sample`."""
@@ -231,16 +238,10 @@ class Model(Generic[D]):
         if y is None:
             y = torch.zeros(tree.size(w), dtype=torch.long)
         with rng.scope(rng.fold(self.seed, "batch"), self.device):
-            return assemble(self, w, y)
+            made = assemble(self, w, y)
+            assert made.hat is not None  # computed here, where the seed decides about dropout
+            return made
 
     def __repr__(self) -> str:
         lines = [f"  {name}={getattr(self, name)!r}," for name in fit.MODULES]
         return "\n".join(["Model(", *lines, ")"])
-
-
-def _parts(net: Net, data: Data) -> nn.Module:
-    """One module that holds every network of the model."""
-    parts = nn.Module()
-    parts.net = net
-    parts.data = nn.ModuleDict(data.modules())
-    return parts

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .data import Data
 from .distribution import D, D_co, D_contra, Distribution
+from .grid import Grid
 from .loss import Loss
 from .net import Net
 from .noise import Bridge, Noise
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from ..batch import Batch
 
 __all__ = [
-    "Batch", "Bridge", "D", "D_co", "D_contra", "Data", "Distribution", "Guidance", "Loss", "Net",
-    "Noise", "Predict", "Sampler", "Schedule", "Time",
+    "Batch", "Bridge", "D", "D_co", "D_contra", "Data", "Distribution", "Grid", "Guidance", "Loss",
+    "Net", "Noise", "Predict", "Sampler", "Schedule", "Time",
 ]  # fmt: skip
 
 

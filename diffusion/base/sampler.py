@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from ..component import Component
 from ..rng import Rng
 from ..tree import State
+from .grid import Grid
 from .noise import Noise
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ class Guidance(Component):
     conditional: ClassVar[bool] = False
     """Whether it needs conditions, so that a model without any is an error."""
 
+    reads: ClassVar[bool] = False
+    """Whether it reads the conditions itself, so that they may be unknown to the network."""
+
     @abstractmethod
     def __call__(self, predict: Predict, noise: Any) -> Predict:
         """A guided `predict`, from the plain one and the bound noise."""
@@ -32,10 +36,14 @@ class Guidance(Component):
     def corrupt(self, batch: Batch[Any]) -> None:
         """Change a training batch's own copy of the conditions, e.g. drop labels."""
 
-    def __or__(self, other: Guidance) -> Guidance:
-        from ..guidance.compose import Compose
+    def fits(self, noise: Noise[Any]) -> str | None:
+        """Why this guidance can't guide predictions for `noise`, or None."""
+        return None
 
-        return Compose((self, other))
+    def __or__(self, other: Guidance) -> Guidance:
+        from ..guidance.chain import Chain
+
+        return Chain((self, other))
 
 
 class Sampler(Component):
@@ -56,4 +64,8 @@ class Sampler(Component):
 
     def fits(self, noise: Noise[Any]) -> str | None:
         """Why this sampler can't drive `noise`, or None."""
+        return None
+
+    def grid(self, steps: int) -> Grid | None:
+        """The times it would rather visit in so many steps; None is even steps of time."""
         return None

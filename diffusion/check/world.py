@@ -22,7 +22,7 @@ from ..distribution.draw import draw
 from ..exact.oracle import residual
 from ..noise import Absorbing, Gaussian, Uniform
 from ..noise.categorical import Redraw
-from ..tree import State
+from ..tree import State, rows
 from .process import bound, clock
 from .setting import Setting
 
@@ -60,10 +60,12 @@ class World:
         """A training batch at times `t`, with a random network output."""
         times = t.double() / self.top if continuous else t
         z, epsilon = draw(self.soft.prior(self.x, times), None)
-        return Batch(
+        made: Batch[Any] = Batch(
             self.soft, self.data, loss, w=self.w, x=self.x, y=self.y, t=times, z=z,
             epsilon=epsilon, hat=self.hats(),
         )  # fmt: skip
+        made.net = lambda z, y, t: made.hat[:, : len(z)]  # the same answer at any time
+        return made
 
     def oracle(self, z: State, y: State, t: Any, soft: bool = False) -> Tensor:
         """What a perfect network answers, for the state `z` of the items `x`."""
@@ -76,10 +78,23 @@ class World:
             )
             hat = 60.0 * onehot[None].to(torch.get_default_dtype())
         else:
+            t, end = t.unbind(1) if isinstance(t, Tensor) and t.dim() == 2 else (t, t)
             signal, sigma = noise.clock(t)
             epsilon = residual(z.double(), x.double(), signal, sigma)
             hat = noise.target(noise.parameter, x.double(), epsilon, t).to(z.dtype)[None]
+            if end is not t:
+                hat = self._average(noise, x, epsilon, z, t, end)
         return hat.expand(self.parameters, *hat.shape[1:])
+
+    def _average(
+        self, noise: Any, x: Tensor, epsilon: Tensor, z: Tensor, t: Tensor, s: Tensor
+    ) -> Tensor:
+        """The average velocity between two times, for networks that know both."""
+        signal, sigma = (rows(v, z) for v in noise.clock(s))
+        width = rows((t - s).double(), z) / (1 if t.is_floating_point() else self.top)
+        slope = (z - signal * x - sigma * epsilon) / width
+        at_once = noise.target("velocity", x.double(), epsilon, t)
+        return torch.where(width > 0, slope, at_once).to(z.dtype)[None]
 
     def times(self, count: int) -> Sequence[int]:
         """`count` descending times from T to 0, unevenly spaced where they can't be even."""

@@ -16,7 +16,8 @@ from ..base import Guidance, Sampler
 from ..component import arguments, fields
 from ..errors import InputError, MismatchError
 from ..folder import lines
-from ..guidance import Compose
+from ..guidance import Chain
+from ..guidance.around import Around, inside
 from ..model import Model
 from ..tree import State
 from .load import load
@@ -105,16 +106,21 @@ def guided(model: Model[Any], strength: float) -> Guidance:
             "--guidance: this model was trained without guidance, so it knows no prediction "
             "without a label; train with guidance: {ClassifierFree: {dropout: 0.1}}."
         )
-    parts = own.parts if isinstance(own, Compose) else (own,)
-    if not any("strength" in fields(part) for part in parts):
+    if not any("strength" in fields(part) for part in inside(own)):
         raise MismatchError(f"--guidance: {own!r} has no strength.")
-    changed = tuple(
-        type(part)(**{**arguments(part), "strength": strength})  # made anew: checks the value
-        if "strength" in fields(part)
-        else part
-        for part in parts
-    )
-    return Compose(changed) if isinstance(own, Compose) else changed[0]
+    return _strong(own, strength)
+
+
+def _strong(own: Guidance, strength: float) -> Guidance:
+    """A copy with another strength everywhere inside; made anew, which checks the value."""
+    if isinstance(own, Chain):
+        return Chain(tuple(_strong(part, strength) for part in own.parts))
+    given = arguments(own)
+    if isinstance(own, Around):
+        given["guidance"] = _strong(own.guidance, strength)
+    elif "strength" in given:
+        given["strength"] = strength
+    return type(own)(**given)
 
 
 def _sampler(text: str) -> Sampler:

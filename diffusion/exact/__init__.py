@@ -2,8 +2,9 @@
 
 from .empirical import Empirical
 from .enumerated import Enumerated
+from .flow_map import flow_map
 from .linear import LinearGaussian
 from .mixture import Mixture
 from .oracle import oracle
 
-__all__ = ["Empirical", "Enumerated", "LinearGaussian", "Mixture", "oracle"]
+__all__ = ["Empirical", "Enumerated", "LinearGaussian", "Mixture", "flow_map", "oracle"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from ..base import Bridge
+from ..base import Bridge, Guidance, Noise
 from ..errors import MismatchError
 from ..noise.categorical import Redraw
 from .differences import differences
@@ -15,6 +15,7 @@ from .ids import ids
 from .losses import losses
 from .modules import MODULES, kinds, paired, precision, state
 from .output import output, softmax
+from .parts import parts
 from .replaced import replaced
 
 if TYPE_CHECKING:
@@ -25,8 +26,10 @@ __all__ = [
     "check",
     "differences",
     "doubts",
+    "guided",
     "kinds",
     "losses",
+    "parts",
     "precision",
     "replaced",
     "state",
@@ -41,6 +44,7 @@ def check(model: Model[Any]) -> None:
     reason = model.sampler.fits(model.noise)
     if reason is not None:
         raise MismatchError(f"sampler and noise: {reason}")
+    guided(model.guidance, model.noise)
     if isinstance(model.noise, Redraw):
         softmax(model)
     if model.time.continuous and not isinstance(model.noise, Bridge):
@@ -50,6 +54,13 @@ def check(model: Model[Any]) -> None:
             "time=Discrete()."
         )
     output(model)
+
+
+def guided(guidance: Guidance | None, noise: Noise[Any]) -> None:
+    """Raise `MismatchError` where a guidance can't guide this noise."""
+    reason = None if guidance is None else guidance.fits(noise)
+    if reason is not None:
+        raise MismatchError(f"guidance and noise: {reason}")
 
 
 def _labels(model: Model[Any]) -> None:

@@ -33,6 +33,10 @@ def losses(model: Model[Any]) -> None:
                 f"loss and noise: {name} is one loss on a joint state; give each modality its own: "
                 f"loss.Joint({{{', '.join(f'{key!r}: ...' for key in noise.parts)}}})."
             )
+        fits = getattr(term, "fits", None)  # a loss's own demands
+        reason = None if fits is None else fits(model, noise)
+        if reason is not None:
+            raise MismatchError(f"loss and the model: {reason}")
         gaussian, redraw = isinstance(noise, Gaussian), isinstance(noise, Redraw)
         first = isinstance(term, Simple) and gaussian and term.index == 0
         if first and term.parameter not in (None, noise.parameter):

@@ -11,6 +11,7 @@ from .. import tree
 from ..base import Data, Guidance, Loss, Net, Noise, Sampler, Schedule, Time
 from ..data.items import fetch, inspect
 from ..errors import InputError
+from ..train.profile import Profile
 
 if TYPE_CHECKING:
     from ..model import Model
@@ -40,8 +41,9 @@ def kinds(model: Model[Any]) -> None:
             "Model.optimizer: expected train.AdamW(...) or a function from parameters to a torch "
             f"optimiser; got {model.optimizer!r}."
         )
-    if model.ema is not None and not 0 < model.ema < 1:
-        raise InputError(f"Model.ema: expected a decay in (0, 1), got {model.ema}.")
+    ema = model.ema
+    if not (ema is None or isinstance(ema, Profile) or 0 < ema < 1):
+        raise InputError(f"Model.ema: expected a decay in (0, 1), or train.Profile(); got {ema}.")
 
 
 def precision(net: nn.Module) -> torch.dtype:

@@ -21,7 +21,7 @@ def replaced(model: Model[Any], modules: dict[str, Any]) -> Any:
             raise InputError(f"Model.replace: no module is called {name!r}.{suggest(name, own)}")
     other = type(model)(**{**own, **modules}, shape=model.shape, state_dtype=model.state_dtype)
     if model.average is not None and other.average is not None and "net" not in modules:
-        state = model.average.state_dict()
-        if state.keys() == other.average.state_dict().keys():
+        state, own = model.average.state_dict(), other.average.state_dict()
+        if {k: v.shape for k, v in state.items()} == {k: v.shape for k, v in own.items()}:
             other.average.load_state_dict(state)
     return other

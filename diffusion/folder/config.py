@@ -23,6 +23,8 @@ Tensors = dict[str, Tensor]
 
 def describe(value: Any, tensors: Tensors, path: str = "") -> Any:
     """Plain data for `value`; tensors are put into `tensors` under their path."""
+    if isinstance(value, nn.Module) and path.startswith("guidance.") and [*value.parameters()]:
+        return {"missing": type(value).__name__}  # a guidance's own network: its weights stay out
     if isinstance(value, Component):
         own = arguments(value)
         if isinstance(value, Data):

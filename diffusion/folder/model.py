@@ -34,7 +34,7 @@ def files(model: Model[Any]) -> dict[str, bytes]:
     plain: dict[str, Any] = {"format": FORMAT}
     for name in MODULES:
         plain[name] = describe(getattr(model, name), small, name)
-    plain |= {name: getattr(model, name) for name in SETTINGS}
+    plain |= {name: describe(getattr(model, name), small, name) for name in SETTINGS}
     plain["shape"] = tree.map(list, model.shape)
     plain["dtype"] = tree.map(lambda one: str(one).removeprefix("torch."), model.state_dtype)
     plain["trained"] = {"steps": model.run.step, "epochs": len(model.run.history)}
@@ -73,7 +73,9 @@ def load(
         name: modules[name] if name in modules else _module(plain, name, small, custom)
         for name in MODULES
     }
-    settings: dict[str, Any] = {name: plain.get(name) for name in SETTINGS}
+    settings: dict[str, Any] = {
+        name: build(plain.get(name), small, name, custom) for name in SETTINGS
+    }
     for name in modules:
         if name not in MODULES:
             raise FileError(f"Model.load: no module is called {name!r}.{suggest(name, MODULES)}")
@@ -81,11 +83,21 @@ def load(
         **built, **settings, device=device, shape=_shape(plain["shape"]), state_dtype=_dtype(plain)
     )
     weights = {k.removeprefix("weight."): v for k, v in stored.items() if k.startswith("weight.")}
+    weights = _without_loss(model.parts, weights)
     tensors.assign(model.parts, weights, str(folder / "weights.safetensors"))
     if model.average is not None and (folder / "average.safetensors").is_file():
         path = folder / "average.safetensors"
         tensors.assign(model.average, tensors.read(path), str(path))
     return model
+
+
+def _without_loss(parts: torch.nn.Module, stored: Any) -> dict[str, torch.Tensor]:
+    """`stored`, where the networks of a loss are taken or left as the model has that loss or not.
+
+    They are for training on: a model loaded without its loss, or with another, is whole.
+    """
+    own = {k: v for k, v in parts.state_dict().items() if k.startswith("loss.")}
+    return {**own, **{k: v for k, v in stored.items() if k in own or not k.startswith("loss.")}}
 
 
 def _module(plain: dict[str, Any], name: str, small: Any, custom: Iterable[type]) -> Any:

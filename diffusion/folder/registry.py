@@ -17,7 +17,7 @@ from ..errors import FileError, suggest
 
 KINDS = (
     "data", "schedule", "distribution", "noise", "time", "net", "loss", "guidance", "sampler",
-    "train", "weight",
+    "grid", "train", "weight", "distil",
 )  # fmt: skip
 
 PLAIN: dict[str, tuple[type[nn.Module], tuple[str, ...]]] = {

@@ -10,10 +10,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from .. import tree
 from ..base import Batch, Guidance, Predict
 from ..errors import require
+from ..noise.gaussian import Gaussian
+from ..noise.split import each
 from ..tree import State
+from .null import both, drop
 
 
 class ClassifierFree(Guidance):
@@ -33,31 +35,27 @@ class ClassifierFree(Guidance):
         require(self.strength >= 0, "ClassifierFree.strength", ">= 0", self.strength)
 
     def corrupt(self, batch: Batch[Any]) -> None:
-        size = tree.size(batch.y)
-        lost = torch.rand(size) < self.dropout
-
-        def drop(y: Tensor) -> Tensor:
-            return torch.where(tree.rows(lost.to(y.device), y), torch.zeros_like(y), y)
-
-        batch.y = tree.map(drop, batch.y)
+        drop(batch, self.dropout)
 
     def __call__(self, predict: Predict, noise: Any) -> Predict:
         if self.strength == 0:
             return predict
 
+        combine = away if isinstance(noise, Gaussian) else away_possible
+
         def guided(z: State, y: State, t: Any) -> State:
-            null = tree.map(torch.zeros_like, y)
-            both = predict(tree.cat([z, z]), tree.cat([y, null]), _twice(t))
-            return tree.map(self._combine, both)
+            hat, null = both(predict, z, y, t)
+            return each(lambda one, other: combine(one, other, self.strength), hat, null)
 
         return guided
 
-    def _combine(self, both: Tensor) -> Tensor:
-        conditional, plain = both.chunk(2, dim=1)
-        first = torch.lerp(plain[:1], conditional[:1], 1 + self.strength)
-        # A second parameter (a variance) is taken from the conditional prediction.
-        return first if len(both) == 1 else torch.cat([first, conditional[1:]])
+
+def away(hat: Tensor, null: Tensor, strength: float) -> Tensor:
+    """hat + strength·(hat - null). A second parameter (a variance) is taken from `hat`."""
+    first = torch.lerp(null[:1], hat[:1], 1 + strength)
+    return first if len(hat) == 1 else torch.cat([first, hat[1:]])
 
 
-def _twice(t: Any) -> Any:
-    return tree.map(lambda one: torch.cat([one, one]) if isinstance(one, Tensor) else one, t)
+def away_possible(hat: Tensor, null: Tensor, strength: float) -> Tensor:
+    """The same for logits: one that is -inf, a class that can't be, is as in `hat`."""
+    return torch.where(null == -torch.inf, hat, away(hat, null, strength))

@@ -2,7 +2,8 @@
 
 from .chain import Chain
 from .mlp import MLP
+from .span import Span
 from .transformer import Transformer
 from .unet import UNet
 
-__all__ = ["MLP", "Chain", "Transformer", "UNet"]
+__all__ = ["MLP", "Chain", "Span", "Transformer", "UNet"]

@@ -4,6 +4,17 @@ from .clock import Clock, fit
 from .gaussian import Gaussian
 from .joint import Joint
 from .redraw import Absorbing, Mixed, Uniform
+from .split import Split
 from .structured import Structured
 
-__all__ = ["Absorbing", "Clock", "Gaussian", "Joint", "Mixed", "Structured", "Uniform", "fit"]
+__all__ = [
+    "Absorbing",
+    "Clock",
+    "Gaussian",
+    "Joint",
+    "Mixed",
+    "Split",
+    "Structured",
+    "Uniform",
+    "fit",
+]

@@ -21,6 +21,8 @@ from ..errors import InputError, choose, require
 from ..parameter import ROWS, Point, Solve, gain, solve
 from ..tree import State
 from .clock import Clock, fit, halfway
+from .split import Split
+from .variance import learned
 
 VARIANCES = ("fixed", "range", "learned")
 
@@ -114,14 +116,25 @@ class Gaussian(Bridge[Normal]):
         """How an error in x shows in this network's target, `[b]`; see `parameter.gain`."""
         return gain(self.parameter, self.point(t))
 
-    def predict(self, z: Tensor, t: Any, hat: Tensor) -> Tensor:
+    def express(self, z: Tensor, t: Any, x: Tensor) -> Tensor:
+        """`hat[0]` for a predicted x: the inverse of `predict`."""
+        if self.parameter == "x":
+            return x
+        solved = self.solve(t)
+        return ((x - fit(solved.xz, z) * z) / fit(solved.xh, z)).to(z.dtype)
+
+    def predict(self, z: Tensor, t: Any, hat: Tensor | Split) -> Tensor:
+        if isinstance(hat, Split):
+            hat = hat.x
         if self.parameter == "x":
             return hat[0]
         solved = self.solve(t)
         return (fit(solved.xz, z) * z + fit(solved.xh, z) * hat[0]).to(z.dtype)
 
-    def predict_epsilon(self, z: Tensor, t: Any, hat: Tensor) -> Tensor:
+    def predict_epsilon(self, z: Tensor, t: Any, hat: Tensor | Split) -> Tensor:
         """The noise that `hat` stands for."""
+        if isinstance(hat, Split):
+            hat = hat.epsilon
         solved = self.solve(t)
         return (fit(solved.ez, z) * z + fit(solved.eh, z) * hat[0]).to(z.dtype)
 
@@ -129,7 +142,9 @@ class Gaussian(Bridge[Normal]):
         on_x, on_z, deviation = self._weights(t, s)
         return Normal((fit(on_x, z) * x + fit(on_z, z) * z).to(z.dtype), _as(fit(deviation, z), z))
 
-    def step(self, z: Tensor, t: Any, s: Any, hat: Tensor) -> Normal:
+    def step(self, z: Tensor, t: Any, s: Any, hat: Tensor | Split) -> Normal:
+        if isinstance(hat, Split):
+            return self._split(z, t, s, hat)
         if not isinstance(t, Tensor):
             on_z, on_h, deviation = self._planned(t, s)
             mean = torch.add(z if on_z == 1 else z * on_z, hat[0], alpha=on_h)
@@ -140,7 +155,17 @@ class Gaussian(Bridge[Normal]):
             mean = (fit(on_z, z) * z + fit(on_h, z) * hat[0]).to(z.dtype)
             if self.variance == "fixed":
                 return Normal(mean, _as(fit(deviation, z), z))
-        return Normal(mean, self._learned(z, t, self.clock(s), hat))
+        return Normal(mean, learned(self.variance, z, self.clock(t), self.clock(s), hat))
+
+    def _split(self, z: Tensor, t: Any, s: Any, hat: Split) -> Normal:
+        """signal_s·x + sqrt(sigma_s² - v)·epsilon; see `diffusion.noise.split`."""
+        _, on_z, deviation = self._weights(t, s)
+        scales, target = self.clock(t), self.clock(s)
+        x, epsilon = self.predict(z, t, hat), self.predict_epsilon(z, t, hat)
+        mean = (fit(target[0], z) * x + fit(on_z * scales[1], z) * epsilon).to(z.dtype)
+        if self.variance == "fixed":
+            return Normal(mean, _as(fit(deviation, z), z))
+        return Normal(mean, learned(self.variance, z, scales, target, hat.x))
 
     def decoder(self, z: Tensor, t: Any, hat: Tensor) -> Normal:
         """p(x_0 | x_t) with a density: around the predicted x, as wide as the noise in z/signal.
@@ -150,7 +175,7 @@ class Gaussian(Bridge[Normal]):
         x = self.predict(z, t, hat)
         if self.variance != "fixed":
             half = halfway(self.path, *self.clock(t))
-            return Normal(x, self._learned(z, t, half, hat))
+            return Normal(x, learned(self.variance, z, self.clock(t), half, hat))
         signal, sigma = self.clock(t)
         return Normal(x, fit(sigma / signal, z))
 
@@ -194,31 +219,6 @@ class Gaussian(Bridge[Normal]):
         variance = self.eta**2 * sigma_s**2 * lost
         on_z = (sigma_s**2 - variance) ** 0.5 / sigma
         return signal_s - on_z * signal, on_z, variance**0.5
-
-    def _learned(self, z: Tensor, t: Any, target: tuple[Any, Any], hat: Tensor) -> Tensor | float:
-        sigma_s = target[1]
-        if isinstance(sigma_s, float) and sigma_s == 0.0:
-            return 0.0
-        deviation = self._blended(z, self.clock(t), target, hat)
-        if not isinstance(sigma_s, Tensor):
-            return deviation
-        return torch.where(fit(sigma_s, z) > 0, deviation, 0.0)  # t = 0 is the data
-
-    def _blended(
-        self, z: Tensor, source: tuple[Any, Any], target: tuple[Any, Any], hat: Tensor
-    ) -> Tensor:
-        if self.variance == "learned":
-            return (0.5 * hat[1]).exp()
-        (signal, sigma), (signal_s, sigma_s) = source, target
-        lost = 1 - (signal * sigma_s / (signal_s * sigma)) ** 2
-        power = (signal_s**2 + sigma_s**2) / (signal**2 + sigma**2)
-        tiny = torch.finfo(z.dtype).tiny  # a step to the data, which the caller replaces
-        low, high = (
-            torch.as_tensor(fit(v, z), dtype=z.dtype, device=z.device).clamp_min(tiny).log()
-            for v in (sigma_s**2 * lost, sigma**2 * lost * power)
-        )
-        blend = (hat[1] + 1) / 2
-        return (0.5 * (blend * high + (1 - blend) * low)).exp().to(z.dtype)
 
 
 def _as(value: Any, like: Tensor) -> Any:

@@ -50,7 +50,7 @@ class Stepwise:
         alpha = torch.cat([bar[:1], bar[1:] / bar[:-1]])
         self.inner = copy.copy(inner)
         self.inner.schedule(alpha.to(device, dtype))
-        self.steps = len(kept) - 1
+        self.steps, self.top = len(kept) - 1, kept[-1]
         self._index = {t: i for i, t in enumerate(kept)}
 
     def __getattr__(self, name: str) -> Any:

@@ -1,7 +1,32 @@
 """Samplers: walks from noise to data."""
 
 from .adams import Adams
+from .adaptive import Adaptive
 from .ancestral import DDIM, Ancestral
-from .presets import DEIS, LMS, DPMSolverPP, Euler, UniPC
+from .jump import Consistency, Jump
+from .leap import TauLeap
+from .presets import (
+    DEIS,
+    LMS,
+    RES,
+    RES2S,
+    RES3S,
+    RK4,
+    SDE,
+    DPMSolverPP,
+    DPMSolverPP2S,
+    Euler,
+    FlowAdams,
+    Heun,
+    UniPC,
+)
+from .remask import Remask
+from .runge_kutta import RungeKutta
+from .trapezoidal import Trapezoidal
+from .unmask import Confident, EntropyBound
 
-__all__ = ["DDIM", "DEIS", "LMS", "Adams", "Ancestral", "DPMSolverPP", "Euler", "UniPC"]
+__all__ = [
+    "DDIM", "DEIS", "LMS", "RES", "RES2S", "RES3S", "RK4", "SDE", "Adams", "Adaptive", "Ancestral",
+    "Confident", "Consistency", "DPMSolverPP", "DPMSolverPP2S", "EntropyBound", "Euler",
+    "FlowAdams", "Heun", "Jump", "Remask", "RungeKutta", "TauLeap", "Trapezoidal", "UniPC",
+]  # fmt: skip

@@ -1,29 +1,44 @@
 """The exponential multistep integrator of which most fast samplers are cases."""
 
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
-from ..base import Noise, Predict, Sampler
-from ..errors import InputError, choose, require
+from .. import rng as random
+from ..base import Grid, Noise, Predict, Sampler
+from ..errors import choose, require
+from ..grid import Uniform
 from ..noise.fixed import Fixed
-from ..noise.gaussian import Gaussian
-from ..parameter import Solve
+from ..noise.joint import Joint
 from ..rng import Rng
 from ..tree import State
-from .exponential import TARGETS, VARIABLES, Point, weights
+from .brownian import Brownian
+from .exponential import RULES, TARGETS, VARIABLES, Point, Target, noisy, weights
+from .lockstep import lockstep
+from .plan import Reading, combine, points, reading, refuse, remembered, startable, to_data
 
 
 class Step(NamedTuple):
-    """One step, as host numbers: of z and the network's output, and of z and known targets."""
+    """One step, as host numbers: what is read at its start, and the sum that ends it."""
 
-    read: tuple[float, float]
-    corrected: tuple[float, list[float]] | None
-    predicted: tuple[float, list[float]]
+    read: Reading
+    on_z: float
+    factors: tuple[float, ...]
+    deviation: float = 0.0
+    noise: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    def advance(
+        self, z: Tensor, hat: Any, known: tuple[Tensor, ...]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """The next state but for noise, and the targets known by then: pure, and compilable.
+
+        Args:
+            hat: what the network says at `z`. known: the targets of earlier steps, newest first.
+        """
+        z, target = self.read(z, hat)
+        known = target, *known
+        return combine(self.on_z, z, self.factors, known), known
 
 
 class Adams(Sampler):
@@ -35,87 +50,124 @@ class Adams(Sampler):
         variable: in which: "log_snr", "sigma" (sigma/signal), "flow" (sigma/(signal + sigma)) or
             "angle" (atan of sigma/(sigma_data·signal)).
         order: targets used; fewer at the start, and at the end.
-        corrector: repeat each step once the next network call is known. It costs no call.
+        corrector: repeat each step once the next network call is known. It costs no call, and no
+            operation but one: both steps are folded into one sum.
+        rule: how a straight line is integrated, "exact" or by its "midpoint", as published for
+            DPM-Solver++ 2M and UniPC.
+        eta: noise in the steps: 0 is the ODE, 1 the noise of the exact posterior. Only with the
+            target "x".
+        brownian: draw that noise from one Brownian path for each sample, so that another number of
+            steps keeps it.
 
-    See `diffusion.sampler.exponential` for the mathematics, and sources.
+    On joint noise the Gaussian parts are integrated, and the others take ancestral steps. See
+    `diffusion.sampler.exponential` for the mathematics, and sources.
     """
 
     target: str = "velocity"
     variable: str = "flow"
     order: int = 2
     corrector: bool = True
+    rule: str = "exact"
+    eta: float = 0.0
+    brownian: bool = False
 
     def __post_init__(self) -> None:
-        choose("Adams.target", self.target, TARGETS)
-        choose("Adams.variable", self.variable, VARIABLES)
-        require(1 <= self.order <= 6, "Adams.order", "1 to 6", self.order)
+        name = type(self).__name__
+        choose(f"{name}.target", self.target, TARGETS)
+        choose(f"{name}.variable", self.variable, VARIABLES)
+        choose(f"{name}.rule", self.rule, RULES)
+        require(1 <= self.order <= 6, f"{name}.order", "1 to 6", self.order)
+        silent = self.eta == 0 or (self.eta > 0 and self.target == "x")
+        require(silent, f"{name}.eta", "0, or more with the target 'x'", self.eta)
 
     def fits(self, noise: Noise[Any]) -> str | None:
-        if isinstance(noise, Gaussian):
-            return None
-        return (
-            f"{type(self).__name__} integrates an ODE, which {type(noise).__name__} has not. Use "
-            "noise.Gaussian, or sampler=Ancestral()."
-        )
+        parts = noise.parts.values() if isinstance(noise, Joint) else (noise,)
+        fine = any(refuse(self, part) is None for part in parts)
+        return None if fine else refuse(self, noise)
+
+    def grid(self, steps: int) -> Grid | None:
+        return Uniform(steps, "flow", 1.5)
 
     def __call__(
         self, noise: Any, predict: Predict, z: State, y: State, times: Sequence[Any], rng: Rng
     ) -> Iterator[State]:
-        known: deque[Tensor] = deque(maxlen=self.order + 1)
-        before = z
-        for (t, s), step in zip(pairwise(times), self.plan(noise, times), strict=True):
-            known.appendleft(_sum(step.read[0], z, step.read[1:], [predict(z, y, t)[0]]))
-            if step.corrected is not None:
-                z = _sum(step.corrected[0], before, step.corrected[1], known)
-            before, z = z, _sum(step.predicted[0], z, step.predicted[1], known)
+        if isinstance(noise, Joint):
+            yield from lockstep(self.walk, noise, predict, z, y, times, rng)
+            return
+        walk = self.walk(noise, z, times, rng)
+        next(walk)
+        for t in times[:-1]:
+            z = walk.send(predict(z, y, t))
+            yield z
+
+    def walk(
+        self, noise: Any, z: Tensor, times: Sequence[Any], rng: Rng
+    ) -> Generator[Tensor, Any, None]:
+        """A coroutine that yields a state, and is sent what the network says of it."""
+        plan = self.plan(noise, times)
+        known: tuple[Tensor, ...] = ()
+        path = Brownian(z, rng, self.eta) if self.brownian and self.eta else None
+        for s, step in zip(times[1:], plan, strict=True):
+            hat = yield z
+            z, known = step.advance(z, hat, known[: self.order])
+            if step.deviation and path is None:
+                z = z.add_(random.normal(z, rng), alpha=step.deviation)
+            elif step.deviation and path is not None:
+                z = path.add(z, *step.noise)
             if isinstance(noise, Fixed):
                 z = noise.keep(z, s, rng)
-            yield z
+        yield z
 
     def plan(self, noise: Any, times: Sequence[Any]) -> list[Step]:
         """The coefficients of every step, from the noise's scales alone; kept with the noise."""
-        bound = noise.inner if isinstance(noise, Fixed) else noise
-        plans = vars(bound)["_plan"]
-        key = self, bound.parameter, bound.sigma_data, *times
-        if key not in plans:
-            plans[key] = self._planned(bound, times)
-        found: list[Step] = plans[key]
-        return found
+        return remembered(noise, (self, *times), lambda bound: self._planned(bound, times))
 
     def _planned(self, noise: Any, times: Sequence[Any]) -> list[Step]:
-        scales = [noise.clock(t) for t in times]
-        points = [Point(signal, sigma, noise.sigma_data) for signal, sigma in scales]
-        if TARGETS[self.target].phi(points[0]) == 0:
-            raise InputError(
-                f"{self!r}: the target {self.target!r} can't start from pure noise, where "
-                "signal is 0. Use the target 'velocity', 'F' or 'x', or start later."
-            )
-        return [self._step(points, i, noise.solve(t)) for i, t in enumerate(times[:-1])]
+        at = points(noise, times)
+        startable(self, self._row(), at[0])
+        read = [reading(noise, self._row(), p, t) for p, t in zip(at[:-1], times[:-1], strict=True)]
+        steps = [self._step(at, i, read[i]) for i in range(len(read))]
+        return [self._folded(at, i, step) if self.corrector else step for i, step in
+                enumerate(steps)]  # fmt: skip
 
-    def _step(self, points: list[Point], i: int, solved: Solve) -> Step:
-        """The step from the i-th point to the next."""
-        target, variable = TARGETS[self.target], VARIABLES[self.variable]
-        past, here, there = points[i::-1], points[i], points[i + 1]
-        p, q = target.row(here)
-        on_z, on_hat = p * solved.xz + q * solved.ez, p * solved.xh + q * solved.eh
+    def _row(self) -> Target:
+        return noisy(self.eta) if self.eta else TARGETS[self.target]
+
+    def _weights(self, start: Point, end: Point, nodes: Sequence[Point]) -> Any:
+        return weights(self._row(), VARIABLES[self.variable], start, end, nodes, self.rule)
+
+    def _step(self, at: list[Point], i: int, read: Reading) -> Step:
+        """The step from the i-th point to the next, from the targets up to here."""
+        here, there = at[i], at[i + 1]
         if there.sigma == 0 and self.target == "F":
-            # Order 1 in the angle is not exact for a single point: the data are where the network
-            # says, seen from the z that it was shown.
-            on_y = solved.xh / on_hat
-            to_data = there.signal * (solved.xz - on_y * on_z), [there.signal * on_y]
-            return Step((on_z, on_hat), None, to_data)
-        corrected = None
-        if self.corrector and i:
-            nodes = past[: min(self.order, i) + 1]
-            corrected = weights(target, variable, past[1], here, nodes)
-        nodes = past[: min(self.order, len(points) - 1 - i)]
-        return Step((on_z, on_hat), corrected, weights(target, variable, here, there, nodes))
+            on_z, on_y = to_data(self._row(), here)
+            return Step(read, on_z, (on_y,))
+        nodes = at[i::-1][: min(self.order, len(at) - 1 - i)]
+        on_z, factors = self._weights(here, there, nodes)
+        if not self.eta or there.sigma == 0:
+            return Step(read, on_z, tuple(factors))
+        lost = (there.ratio / here.ratio) ** (2 * self.eta**2)
+        deviation = there.sigma * (1 - lost) ** 0.5
+        return Step(
+            read, on_z, tuple(factors), deviation, (self._row().phi(there), here.ratio, there.ratio)
+        )
 
+    def _folded(self, at: list[Point], i: int, step: Step) -> Step:
+        """The step, begun where the one before it should have ended, now that y is known here.
 
-def _sum(on_z: float, z: Tensor, factors: Sequence[float], targets: Iterable[Tensor]) -> Tensor:
-    """on_z·z + Σ factor·target, without the terms that are 0."""
-    total = z if on_z == 1 else z * on_z
-    for factor, target in zip(factors, targets, strict=False):
-        if factor != 0:
-            total = torch.add(total, target, alpha=factor)
-    return total
+        That place is z, minus what the last step added, plus what it should have added.
+        """
+        if i == 0 or (at[i + 1].sigma == 0 and self.target == "F"):
+            return step
+        before, here = at[i - 1], at[i]
+        added = self._weights(before, here, at[i - 1 :: -1][: min(self.order, i, len(at) - i)])[1]
+        due = self._weights(before, here, at[i::-1][: min(self.order, i) + 1])[1]
+        count = max(len(due), len(added) + 1, len(step.factors))
+        total = [0.0] * count
+        for j, factor in enumerate(step.factors):
+            total[j] += factor
+        for j, factor in enumerate(due):
+            total[j] += step.on_z * factor
+        for j, factor in enumerate(added):
+            total[j + 1] -= step.on_z * factor
+        return step._replace(factors=tuple(total))

@@ -1,4 +1,4 @@
-r"""Coefficients of exponential multistep integrators of the probability-flow ODE.
+r"""Coefficients of exponential integrators of the probability-flow ODE, and of its SDE.
 
 With a norm phi and the curve (c, s) = (signal, sigma)/phi, the ODE is d(z/phi) = dc·x + ds·epsilon.
 Where the curve's direction is fixed by its position, (dc, ds) = (p, q)·dG, it is
@@ -21,6 +21,10 @@ d the data's standard deviation:
 
 At order 1 the first three are DDIM (Song et al. 2021). x in the log-SNR is DPM-Solver++ (Lu et al.
 2022), epsilon in r is LMS and DEIS (Zhang & Chen 2023), with a corrector UniPC (Zhao et al. 2023).
+
+Noise of strength eta in the steps (Xue et al. 2023, equation 5, constant tau) keeps that form for
+the target x, with phi = sigma·r^(eta²) and G = r^-(1 + eta²); a step then adds
+phi_s·(B(r_s^(-2·eta²)) - B(r_t^(-2·eta²))), B a Brownian motion.
 """
 
 import math
@@ -33,6 +37,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(24)
+RULES = ("exact", "midpoint")
 
 
 class Point(NamedTuple):
@@ -93,7 +98,7 @@ TARGETS = {
 
 VARIABLES = {
     "log_snr": Variable(
-        lambda r, d: -math.log(r) if 0 < r < math.inf else math.inf,
+        lambda r, d: -math.log(r) if 0 < r < math.inf else math.copysign(math.inf, 1 - r),
         lambda v, d: np.exp(-v), lambda v, d: -np.exp(-v),
     ),
     "sigma": Variable(lambda r, d: r, lambda v, d: v, lambda v, d: np.ones_like(v)),
@@ -107,25 +112,44 @@ VARIABLES = {
 }  # fmt: skip
 
 
+def noisy(eta: float) -> Target:
+    """The row of x when the steps draw noise of strength `eta`."""
+    power = eta**2
+    return Target(
+        lambda p: p.sigma * p.ratio**power if p.signal else math.inf, lambda p: p.signal,
+        lambda p: (1.0, 0.0), lambda r, d: -(1 + power) / r ** (2 + power),
+    )  # fmt: skip
+
+
 def weights(
-    target: Target, variable: Variable, start: Point, end: Point, nodes: Sequence[Point]
+    target: Target,
+    variable: Variable,
+    start: Point,
+    end: Point,
+    nodes: Sequence[Point],
+    rule: str = "exact",
 ) -> tuple[float, list[float]]:
     """The coefficients of z at `start`, and of y at each of `nodes`, of z at `end`.
 
-    Nodes at which the variable is infinite get no weight.
+    Nodes at which the variable is infinite get no weight. `rule` says how a straight line is
+    integrated: exactly, or by its value in the middle of the interval.
     """
-    phi = target.phi(end)
-    on_z = phi / target.phi(start)
+    phi, first = target.phi(end), target.phi(start)
+    on_z = phi / first
     whole = target.grown(end) - on_z * target.grown(start)
     at = [variable.of(p.ratio, p.data) for p in nodes]
     low, high = (variable.of(p.ratio, p.data) for p in (start, end))
     known = [i for i, v in enumerate(at) if math.isfinite(v)]
     if len(known) < 2 or phi == 0 or not (math.isfinite(low) and math.isfinite(high)):
-        return on_z, [whole if p is start else 0.0 for p in nodes]
-    v = low + (high - low) * (NODES + 1) / 2
-    ratio = variable.ratio(v, start.data)
-    measure = WEIGHTS * (high - low) / 2
-    measure = measure * target.slope(ratio, start.data) * variable.slope(v, start.data) * phi
+        alone = nodes.index(start) if start in nodes else 0
+        return on_z, [whole if i == alone else 0.0 for i in range(len(nodes))]
+    if len(known) == 2 and rule == "midpoint":
+        v, measure = np.array([(low + high) / 2]), np.array([whole])
+    else:
+        v = low + (high - low) * (NODES + 1) / 2
+        ratio = variable.ratio(v, start.data)
+        measure = WEIGHTS * (high - low) / 2
+        measure = measure * target.slope(ratio, start.data) * variable.slope(v, start.data) * phi
     found = [0.0] * len(nodes)
     for i in known:
         shape = np.prod([(v - at[j]) / (at[i] - at[j]) for j in known if j != i], axis=0)

@@ -1,6 +1,7 @@
-"""Named samplers: `Adams` with the settings of a paper."""
+"""Named samplers: `Adams` and `RungeKutta` with the settings of a paper."""
 
 from .adams import Adams
+from .runge_kutta import RungeKutta
 
 
 class Euler(Adams):
@@ -9,6 +10,12 @@ class Euler(Adams):
     target: str = "epsilon"
     variable: str = "sigma"
     order: int = 1
+    corrector: bool = False
+
+
+class FlowAdams(Adams):
+    """Adams-Bashforth on the velocity of straight paths, without a corrector."""
+
     corrector: bool = False
 
 
@@ -31,10 +38,20 @@ class DEIS(Adams):
 
 
 class DPMSolverPP(Adams):
-    """DPM-Solver++ 2M (3M with order 3), deterministic. Lu et al. 2022b, section 4.2.
+    """DPM-Solver++ 2M as published, or 3M with order 3. Lu et al. 2022b, section 4.2.
 
-    The integrals are exact for the polynomial, where the paper expands them to the same order.
+    With eta = 1, SDE-DPM-Solver++ (their appendix D.3). `rule="exact"` is `RES`.
     """
+
+    target: str = "x"
+    variable: str = "log_snr"
+    order: int = 2
+    corrector: bool = False
+    rule: str = "midpoint"
+
+
+class RES(Adams):
+    """The multistep refined exponential solver: 2M with exact integrals. Zhang et al. 2023."""
 
     target: str = "x"
     variable: str = "log_snr"
@@ -43,9 +60,58 @@ class DPMSolverPP(Adams):
 
 
 class UniPC(Adams):
-    """Predictor and corrector of the same kind. Zhao et al. 2023, algorithm 2, with exact B(h)."""
+    """Predictor and corrector of the same kind, B(h) = e^h - 1. Zhao et al. 2023, algorithm 2."""
 
     target: str = "x"
     variable: str = "log_snr"
     order: int = 2
     corrector: bool = True
+    rule: str = "midpoint"
+
+
+class SDE(Adams):
+    """The reverse SDE, with noise of strength `eta`: x in a bounded variable, two targets deep.
+
+    Every eta has the same marginals; Xue et al. 2023 (SA-Solver) without their corrector.
+    """
+
+    target: str = "x"
+    corrector: bool = False
+    eta: float = 1.0
+
+
+class Heun(RungeKutta):
+    """Heun's method in sigma/signal, with churn. Karras et al. 2022, algorithms 1 and 2."""
+
+    target: str = "epsilon"
+    variable: str = "sigma"
+
+
+class DPMSolverPP2S(RungeKutta):
+    """DPM-Solver++ 2S with r = 1/2. Lu et al. 2022b, algorithm 1."""
+
+    tableau: str = "midpoint"
+    target: str = "x"
+    variable: str = "log_snr"
+
+
+class RES2S(RungeKutta):
+    """The single-step refined exponential solver, two calls a step. Zhang et al. 2023."""
+
+    tableau: str = "res_2s"
+    target: str = "x"
+    variable: str = "log_snr"
+
+
+class RES3S(RungeKutta):
+    """The single-step refined exponential solver, three calls a step. Zhang et al. 2023."""
+
+    tableau: str = "res_3s"
+    target: str = "x"
+    variable: str = "log_snr"
+
+
+class RK4(RungeKutta):
+    """The classical method of order 4 on the velocity of straight paths."""
+
+    tableau: str = "rk4"

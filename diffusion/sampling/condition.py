@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .. import tree
-from ..base import Data
+from ..base import Data, Guidance
 from ..errors import InputError, MismatchError, suggest
 from ..noise.joint import Joint
 from ..tree import State
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from ..model import Model
 
 
-def conditions(model: Model[Any], y: Any, batch: int | None) -> tuple[State, int]:
+def conditions(
+    model: Model[Any], y: Any, batch: int | None, guidance: Guidance | None = None
+) -> tuple[State, int]:
     """Conditions as tensors on the model's device, and the batch size."""
     if isinstance(y, (str, int)):
         y = [y] * (batch or 1)
@@ -27,7 +29,7 @@ def conditions(model: Model[Any], y: Any, batch: int | None) -> tuple[State, int
     elif hasattr(y, "__array__") and not isinstance(y, Tensor):
         y = torch.as_tensor(y)
     elif isinstance(y, Sequence):
-        y = torch.tensor([_id(model, one) for one in y])
+        y = _ids(model, y)
     elif not isinstance(y, (Tensor, dict)):
         raise InputError(f"sample.y: expected class ids, names or tensors; got {type(y).__name__}.")
     size = tree.size(y)
@@ -36,6 +38,8 @@ def conditions(model: Model[Any], y: Any, batch: int | None) -> tuple[State, int
     if size < 1:
         raise InputError("sample.batch: expected at least 1, got 0.")
     labels = getattr(model.net, "labels", None)
+    if labels == 0 and guidance is not None and guidance.reads:
+        labels = None
     if labels is not None and isinstance(y, Tensor) and not y.is_floating_point():
         low, high = int(y.min()), int(y.max())
         if low < 0 or high > labels:
@@ -51,6 +55,19 @@ def _null(model: Model[Any], size: int) -> State:
         return torch.zeros(size, dtype=torch.long)
     like = tree.map(lambda leaf: torch.zeros_like(torch.as_tensor(leaf[:1])), model.data.y)
     return tree.map(lambda leaf: leaf.expand(size, *leaf.shape[1:]), like)
+
+
+def _ids(model: Model[Any], names: Sequence[Any]) -> Tensor:
+    """Class ids `[b]`, or `[b, n]` where every sample has a list of conditions."""
+    lists = [one for one in names if isinstance(one, (list, tuple))]
+    if not lists:
+        return torch.tensor([_id(model, one) for one in names])
+    if len(lists) < len(names) or len({len(one) for one in lists}) > 1:
+        raise InputError(
+            "sample.y: expected as many conditions for every sample; got "
+            f"{[len(one) if one in lists else 1 for one in names][:20]}. 0 is the null condition."
+        )
+    return torch.tensor([[_id(model, one) for one in sample] for sample in lists])
 
 
 def _id(model: Model[Any], name: Any) -> int:

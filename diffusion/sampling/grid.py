@@ -4,29 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from torch import Tensor
 
+from ..base import Bridge, Grid, Sampler
 from ..errors import InputError
+from ..noise.clock import Clock
 
 if TYPE_CHECKING:
     from ..model import Model
 
+Steps: TypeAlias = int | Sequence[Any] | Grid | None
 
-def grid(model: Model[Any], steps: int | Sequence[Any] | None) -> list[Any]:
-    """Descending host times from T to 0 for a number of network calls, or as given."""
-    top = model.schedule.steps
-    if steps is not None and not isinstance(steps, int):
+
+def grid(model: Model[Any], steps: Steps, sampler: Sampler | None = None) -> list[Any]:
+    """Descending host times from T to 0: for a number of steps, of a grid, or as given."""
+    top, continuous = model.schedule.steps, model.time.continuous
+    if isinstance(steps, (Sequence, Tensor)) and not isinstance(steps, str):
         return _given(model, [t.item() if isinstance(t, Tensor) else t for t in steps])
-    count = top if steps is None else steps
+    count = steps.steps if isinstance(steps, Grid) else top if steps is None else steps
     if not isinstance(count, int) or count < 1:
         raise InputError(f"sample.steps: expected at least 1, got {count!r}.")
-    if model.time.continuous:
-        return [1 - i / count for i in range(count)] + [0.0]
-    if count > top:
+    if count > top and not continuous:
         raise InputError(f"sample.steps: {count} is more than the schedule's {top} steps.")
+    wanted = steps if isinstance(steps, Grid) else None
+    if wanted is None and sampler is not None and isinstance(steps, int):
+        wanted = sampler.grid(count)
+    if wanted is not None:
+        return wanted.times(clock(model), continuous)
+    if continuous:
+        return [1 - i / count for i in range(count)] + [0.0]
     return [round(top * (1 - i / count)) for i in range(count + 1)]
+
+
+def clock(model: Model[Any]) -> Clock:
+    """The scales of the model's process by time."""
+    bound = model.bind() if isinstance(model.noise, Bridge) else None
+    return getattr(bound, "clock", None) or Clock(model.schedule)
 
 
 def _given(model: Model[Any], times: list[Any]) -> list[Any]:

@@ -1,5 +1,6 @@
 """Training: the loop, its state, optimisers and checkpoints."""
 
 from .optimizer import AdamW
+from .profile import Profile
 
-__all__ = ["AdamW"]
+__all__ = ["AdamW", "Profile"]

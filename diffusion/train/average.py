@@ -19,7 +19,7 @@ class Average(AveragedModel):
     """Torch's averaged model, with the tensors to average looked up once instead of every time."""
 
     def __init__(self, parts: nn.Module, decay: float) -> None:
-        super().__init__(parts)
+        super().__init__(sampled(parts))
         self.decay = decay
         self.every = min(10, max(1, round(0.01 / (1 - decay))))
         self._pairs: tuple[list[Tensor], list[Tensor]] | None = None
@@ -38,6 +38,7 @@ class Average(AveragedModel):
     @torch.no_grad()
     def update_parameters(self, model: nn.Module) -> None:
         """Blend the present weights in; buffers are copied."""
+        model = sampled(model)
         if self._pairs is None:
             own, now = dict(self.module.named_parameters()), dict(model.named_parameters())
             floating = [name for name, value in own.items() if value.is_floating_point()]
@@ -52,3 +53,12 @@ class Average(AveragedModel):
     def _load_from_state_dict(self, *args: object, **kwargs: object) -> None:
         super()._load_from_state_dict(*args, **kwargs)
         self._pairs = None
+
+
+def sampled(parts: nn.Module) -> nn.Module:
+    """The networks that sampling uses: all but those of a loss."""
+    if "loss" not in parts._modules:
+        return parts
+    kept = nn.Module()
+    kept._modules = {name: part for name, part in parts._modules.items() if name != "loss"}
+    return kept

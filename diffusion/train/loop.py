@@ -93,11 +93,13 @@ def step(model: Model[Any], index: Tensor) -> dict[str, float]:
 
 
 def assemble(model: Model[Any], w: Any, y: Any) -> Batch[Any]:
-    """Noise a batch of items and run the network on it."""
+    """Noise a batch of items; the network runs on it when the loss asks what it predicts."""
     w, y = tree.to(w, model.device), tree.to(y, model.device)
     dtype = precision(model.net)
     x = tree.cast(model.data.encode(w), dtype)
-    batch: Batch[Any] = Batch(model.process, model.data, model.loss, w=w, x=x, y=y)
+    batch: Batch[Any] = Batch(
+        model.process, model.data, model.loss, model.net, model.run.step, w=w, x=x, y=y
+    )
     if model.guidance is not None:
         model.guidance.corrupt(batch)
     size = tree.size(x)
@@ -105,7 +107,6 @@ def assemble(model: Model[Any], w: Any, y: Any) -> Batch[Any]:
     batch.t = tree.to(t, model.device)
     z, batch.epsilon = draw(model.process.prior(x, batch.t), None)
     batch.z = tree.cast(z, dtype)
-    batch.hat = model.net(model.process.inputs(batch.z, batch.t), batch.y, batch.t)
     if not isinstance(t, dict):
         batch.importance = model.time.weight(batch.t, model.schedule.steps)
     return batch

@@ -14,9 +14,6 @@ import embedding_text
 import smiles
 from common import bound, fast, mean
 from diffusion import Model, data, loss, net, noise, schedule, time
-from diffusion.base import Sampler
-from diffusion.errors import MismatchError
-from diffusion.sampler import DDIM
 from sources import austen as novels
 
 pytestmark = pytest.mark.xdist_group("sources")  # one process fetches, once
@@ -100,7 +97,7 @@ def test_smiles_learns_and_reports(tmp_path: Path) -> None:
     again = quick(smiles, tmp_path)  # a finished run is only reported
     assert again["loss"] == result["loss"]
     report = (tmp_path / "out" / "report.txt").read_text()
-    assert "Confident()" in report
+    assert "Confident(), Temperature()" in report
     assert "valid" in report
 
 
@@ -117,48 +114,6 @@ def test_picture_of_molecules(tmp_path: Path) -> None:
     assert (tmp_path / "molecules.png").read_bytes().startswith(b"\x89PNG")
     smiles.picture(["C1CC", ""], tmp_path / "none.png")
     assert not (tmp_path / "none.png").exists()
-
-
-def test_confident_reveals_the_surest_first_and_evenly() -> None:
-    w = torch.arange(12).repeat(3, 1)
-    model = masking(w)
-    sure = torch.linspace(8, 12, 12).flip(0)  # the first token is the surest
-
-    class Oracle(Sampler):
-        """Feeds `Confident` the truth, surer of earlier tokens."""
-
-        def __call__(
-            self, noise: Any, predict: Any, z: Any, y: Any, times: Any, rng: Any
-        ) -> Iterator[Any]:
-            logits = torch.nn.functional.one_hot(w, 28) * sure[:, None]
-            one = smiles.Confident(scatter=0.0)
-            return one(noise, lambda z, y, t: logits[None].float(), z, y, times, rng)
-
-    states = list(model.stream(batch=3, steps=4, sampler=Oracle(), seed=0))
-    assert [(z == 27).sum(1).tolist() for z in states] == [[n] * 3 for n in (12, 9, 6, 3, 0)]
-    for z in states:
-        shown = z != 27
-        assert torch.equal(z[shown], w[shown])
-        assert (shown.int().diff(dim=1) <= 0).all()
-    assert torch.equal(states[-1], w)
-
-
-def test_confident_keeps_what_is_known() -> None:
-    w = torch.arange(12).repeat(2, 1)
-    mask = torch.zeros(12, dtype=torch.bool)
-    mask[3:7] = True
-    options: dict[str, Any] = {"sampler": smiles.Confident(), "seed": 1, "steps": 5}
-    filled = masking(w).sample(known=w, mask=mask.expand_as(w), **options)
-    assert torch.equal(filled[:, mask], w[:, mask])
-    assert (filled < 27).all()
-
-
-def test_confident_is_for_masks_only() -> None:
-    model = masking(torch.arange(12).repeat(2, 1)).replace(noise=noise.Uniform(28))
-    with pytest.raises(MismatchError, match="Confident unmasks"):
-        model.sample(batch=2, sampler=smiles.Confident())
-    with pytest.raises(MismatchError, match="DDIM"):
-        model.sample(batch=2, sampler=DDIM())
 
 
 def test_bound_is_the_one_of_the_library() -> None:

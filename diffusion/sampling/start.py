@@ -1,0 +1,56 @@
+"""Where a sampling starts: pure noise, noise as given, or noised items."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from .. import tree
+from ..base import Data
+from ..distribution.draw import draw
+from ..errors import InputError
+from ..rng import Rng
+from ..tree import State
+
+if TYPE_CHECKING:
+    from ..model import Model
+
+
+def start(
+    model: Model[Any], data: Data, noise: Any, times: list[Any], size: int, draws: Rng, options: Any
+) -> tuple[State, list[Any]]:
+    """The first state, and the times from it on."""
+    z, items, strength = (options.get(name) for name in ("z", "start", "strength"))
+    if strength is not None and items is None:
+        raise InputError("sample.strength says how much noise start=items get; there are none.")
+    if z is not None and items is not None:
+        raise InputError("sample: give z (a state) or start (items to be noised), not both.")
+    shape = tree.map(lambda one: (size, *one), model.shape)
+    if z is not None:
+        return model.cast(tree.to(_fitting("z", z, shape), model.device)), times
+    if items is None:
+        law = noise.stationary(shape)
+        return model.cast(tree.to(draw(law, draws)[0], model.device)), times
+    x = _fitting("start", model.cast(data.encode(tree.to(items, model.device))), shape)
+    times = shortened(times, model.schedule.steps, 1.0 if strength is None else strength)
+    t = torch.full((size,), times[0], device=model.device,
+                   dtype=torch.long if isinstance(times[0], int) else torch.float64)  # fmt: skip
+    return model.cast(draw(noise.prior(x, t), draws)[0]), times
+
+
+def shortened(times: list[Any], steps: int, strength: float) -> list[Any]:
+    """The times from `strength`·T on, which is the first of them."""
+    if not 0 < strength <= 1:
+        raise InputError(f"sample.strength: expected a share of time in (0, 1], got {strength}.")
+    whole = isinstance(times[0], int)
+    first = max(round(strength * steps), 1) if whole else float(strength)
+    return [first, *(t for t in times if t < first)] if first < times[0] else times
+
+
+def _fitting(name: str, state: State, shape: State) -> State:
+    """`state`, if its shape is that of the samples."""
+    found = tree.map(lambda leaf: tuple(leaf.shape), state)
+    if found != shape:
+        raise InputError(f"sample.{name}: expected states of shape {shape}, got {found}.")
+    return state

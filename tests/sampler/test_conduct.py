@@ -1,0 +1,123 @@
+"""How samplers behave: no waiting for the device, threads, compilation, few operations."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+import diffusion
+from diffusion import data, net, noise, schedule, time
+from diffusion.noise import Split
+from diffusion.sampler import (
+    DDIM,
+    DEIS,
+    LMS,
+    RES,
+    RES2S,
+    RES3S,
+    RK4,
+    SDE,
+    Adams,
+    DPMSolverPP,
+    DPMSolverPP2S,
+    Euler,
+    FlowAdams,
+    Heun,
+    UniPC,
+)  # fmt: skip
+
+PRESETS = [
+    DDIM(), Euler(), LMS(), DEIS(), DPMSolverPP(), DPMSolverPP(order=3), RES(), UniPC(),
+    FlowAdams(), Adams(), Adams("F", "angle"), Heun(), DPMSolverPP2S(), RES2S(), RES3S(), RK4(),
+    SDE(), SDE(brownian=True),
+]  # fmt: skip
+
+
+class Operations(TorchDispatchMode):
+    """Counts the operations that torch carries out, by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.seen.append(function.overloadpacket.__name__)
+        return function(*args, **(kwargs or {}))
+
+
+PROCESS = noise.Gaussian("v").bind(schedule.Cosine(1000))
+TIMES = [0.95 - 0.05 * i for i in range(19)] + [0.0]
+
+
+def steps(one) -> list[str]:
+    """The operations of the steps alone: the network only hands back what it has."""
+    z, hat = torch.randn(1, 4, 8, 8), torch.randn(1, 1, 4, 8, 8)
+    PROCESS.prepare(TIMES)
+    run = one(PROCESS, lambda z, y, t: hat, z, torch.zeros(1), TIMES, torch.Generator())
+    next(run)  # the plan is made here
+    with Operations() as counted:
+        for _ in run:
+            pass
+    return counted.seen
+
+
+@pytest.mark.parametrize("one", PRESETS, ids=repr)
+def test_no_step_waits_for_the_device(one) -> None:
+    assert "_local_scalar_dense" not in steps(one) or getattr(one, "brownian", False)
+
+
+@pytest.mark.parametrize(
+    ("one", "most"),
+    [(DDIM(), 3), (Euler(), 5), (DPMSolverPP(), 6), (UniPC(), 7), (FlowAdams(), 6), (Adams(), 7),
+     (DEIS(), 7)],
+    ids=repr,
+)  # fmt: skip
+def test_a_step_is_a_handful_of_operations(one, most: int) -> None:
+    """One to take hat[0], two to read the target, one to scale z, one for each known target."""
+    assert len(steps(one)) <= most * (len(TIMES) - 2)
+
+
+@pytest.mark.parametrize("one", [Adams(), UniPC(), SDE(), SDE(brownian=True), Heun(target="x")],
+                         ids=repr)  # fmt: skip
+def test_threads_share_a_sampler(one) -> None:
+    """8 threads draw 100 samples each with one model and one sampler: bit by bit as alone."""
+    torch.manual_seed(0)
+    model = diffusion.Model(
+        data.Identity(torch.randn(16, 3), batch=8), schedule.Flow(100), noise.Gaussian("velocity"),
+        net.MLP(3, hidden=16), time=time.Continuous(), sampler=one,
+    )  # fmt: skip
+    alone = [model.sample(batch=100, steps=5, seed=i) for i in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda i: model.sample(batch=100, steps=5, seed=i), range(8)))
+    assert all(torch.equal(a, b) for a, b in zip(alone, together, strict=True))
+
+
+def test_a_step_compiles_in_one_graph() -> None:
+    plan = Adams().plan(PROCESS, TIMES)
+    z, hat, known = torch.randn(3, 2), torch.randn(1, 3, 2), (torch.randn(3, 2),)
+    compiled = torch.compile(plan[4].advance, fullgraph=True, backend="eager")
+    for a, b in zip(compiled(z, hat, known), plan[4].advance(z, hat, known), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize("one", [Adams(), DPMSolverPP(), RK4()], ids=repr)
+def test_x_and_epsilon_may_come_from_two_outputs(one) -> None:
+    """Twice the same output is that output; otherwise each target takes its share of both."""
+    z, hat = torch.randn(2, 3), torch.randn(2, 1, 2, 3)
+    ends = []
+    for answer in (hat[0], Split(hat[0], hat[0]), Split(hat[0], hat[1])):
+        run = one(PROCESS, lambda z, y, t, a=answer: a, z, torch.zeros(2), TIMES, None)
+        ends.append(list(run))
+    torch.testing.assert_close(ends[0][-1], ends[1][-1])
+    assert (ends[0][3] - ends[2][3]).abs().max() > 0.01
+
+
+def test_a_split_step_of_order_one_by_hand() -> None:
+    """CFG++, Chung et al. 2024, algorithm 1: signal_s·x(guided) + sigma_s·epsilon(plain)."""
+    z, hat = torch.randn(2, 3).double(), torch.randn(2, 1, 2, 3).double()
+    one = Adams("velocity", order=1, corrector=False)
+    run = one(PROCESS, lambda z, y, t: Split(hat[0], hat[1]), z, None, [0.6, 0.4, 0.0], None)
+    signal, sigma = PROCESS.clock(0.4)
+    x, epsilon = PROCESS.predict(z, 0.6, hat[0]), PROCESS.predict_epsilon(z, 0.6, hat[1])
+    torch.testing.assert_close(next(run), signal * x + sigma * epsilon)
