@@ -15,6 +15,7 @@ from . import (
     component,
     data,
     distribution,
+    grid,
     guidance,
     loss,
     model,
@@ -39,6 +40,7 @@ KINDS: tuple[tuple[type, Callable[[Any, Setting], Iterator[Result]]], ...] = (
     (base.Guidance, guidance.examine),
     (base.Time, time.examine),
     (base.Sampler, sampler.examine),
+    (base.Grid, grid.examine),
     (Weight, weight.examine),
     (AdamW, optimizer.examine),
 )

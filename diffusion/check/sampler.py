@@ -70,6 +70,7 @@ def examine(sampler: Any, setting: Setting) -> Iterator[Result]:
 def _worlds(sampler: Any, setting: Setting) -> Iterator[Callable[[], World]]:
     yield gaussian  # predicts epsilon, for which every time counts
     yield lambda: gaussian("velocity")
+    yield lambda: gaussian().floating()
     yield categorical
     yield lambda: categorical(Absorbing(CLASSES))
     if setting.noise is not None:
@@ -119,7 +120,7 @@ def law(case: Case) -> Verdict:
     steps = 60
     noise = bound(case.world.noise, Cosine(steps), torch.zeros(1, 1))
     z = noise.stationary((4000, 1)).sample()[0]
-    times = list(range(steps, -1, -1))
+    times = [t / steps if case.world.continuous else t for t in range(steps, -1, -1)]
     perfect = flow_map if getattr(case.sampler, "maps", False) else oracle
     y, draws = torch.zeros(4000).long(), rng.generator(0, "check")
     *_, last = case.sampler(noise, perfect(mixture, noise), z, y, times, draws)

@@ -32,11 +32,13 @@ CLASSES, SIZE = 5, 6
 class World:
     """A noise bound to a schedule, and items; `x` are their states.
 
-    `parameters` is p, how many parameters the network predicts for each element.
+    `parameters` is p, how many parameters the network predicts for each element; `continuous`,
+    whether its times for samplers are floats.
     """
 
     def __init__(self, noise: Any, data: Any, w: Tensor, schedule: Any = None) -> None:
         self.noise, self.data, self.w = noise, data, w
+        self.continuous = False
         self.schedule = clock(schedule)
         with torch.no_grad():
             self.x: Tensor = data.encode(w)
@@ -96,10 +98,15 @@ class World:
         at_once = noise.target("velocity", x.double(), epsilon, t)
         return torch.where(width > 0, slope, at_once).to(z.dtype)[None]
 
-    def times(self, count: int) -> Sequence[int]:
+    def times(self, count: int) -> Sequence[Any]:
         """`count` descending times from T to 0, unevenly spaced where they can't be even."""
         grid = sorted({round(self.top * (1 - i / count)) for i in range(count + 1)}, reverse=True)
-        return list(grid)
+        return [t / self.top for t in grid] if self.continuous else list(grid)
+
+    def floating(self) -> World:
+        """This world with continuous times."""
+        self.continuous = True
+        return self
 
 
 def tokens() -> Tensor:

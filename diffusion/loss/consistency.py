@@ -52,15 +52,15 @@ class Consistency(Sampled[Normal], Taught):
             double at equal intervals (Song & Dhariwal 2023, section 3.4).
         length: optimiser steps until the last number of cells is reached.
         huber: c is this times the root of the dimensions of x.
-        variable: v of the weight: "flow" is sigma/(signal + sigma), finite on every path; "sigma"
-            is sigma/signal, the paper's.
+        variable: v of the weight: "sigma" is sigma/signal, the paper's; "flow" is
+            sigma/(signal + sigma), which weighs the noisiest states more.
     """
 
     teacher: Any = None
     cells: tuple[int, int] = (10, 1280)
     length: int = 10_000
     huber: float = 0.00054
-    variable: str = "flow"
+    variable: str = "sigma"
 
     def __post_init__(self) -> None:
         first, last = self.cells

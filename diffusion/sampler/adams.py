@@ -65,7 +65,7 @@ class Adams(Sampler):
 
     target: str = "velocity"
     variable: str = "flow"
-    order: int = 2
+    order: int = 3
     corrector: bool = True
     rule: str = "exact"
     eta: float = 0.0

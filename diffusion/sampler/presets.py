@@ -16,6 +16,7 @@ class Euler(Adams):
 class FlowAdams(Adams):
     """Adams-Bashforth on the velocity of straight paths, without a corrector."""
 
+    order: int = 2
     corrector: bool = False
 
 
@@ -76,6 +77,7 @@ class SDE(Adams):
     """
 
     target: str = "x"
+    order: int = 2
     corrector: bool = False
     eta: float = 1.0
 

@@ -17,7 +17,7 @@ BED = Mixture(
 Z = torch.randn(6, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 Y = torch.tensor([1, 2, 3, 1, 2, 3])
 NULL = torch.zeros_like(Y)
-CLOSE = {"rtol": 1e-9, "atol": 1e-9}  # float64, and a few dozen operations
+CLOSE: dict[str, Any] = {"rtol": 1e-9, "atol": 1e-9}  # float64, and a few dozen operations
 
 
 def bound(parameter: str = "velocity", **options: Any) -> noise.Gaussian:

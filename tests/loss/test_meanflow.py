@@ -133,7 +133,7 @@ def test_a_span_starts_as_its_net_and_learns(index):
     for zero in (inner.exit, inner.modulation):
         nn.init.normal_(zero.weight, std=0.2)
     before = copy.deepcopy(inner)
-    span = net.Span(inner)
+    span = net.Span(inner, 1.0)
     z, y = torch.randn(4, *shape), torch.zeros(4).long()
     t = torch.tensor([0.9, 0.5, 0.2, 0.7])
     two = torch.stack([t, t / 3], 1)
