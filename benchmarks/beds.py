@@ -9,6 +9,7 @@ from torch import Tensor
 from diffusion import noise, schedule
 from diffusion.base import Predict, Sampler
 from diffusion.exact import Mixture
+from diffusion.exact import beds as mixtures
 from diffusion.sampler import RK4
 
 START = 80 / 81
@@ -52,14 +53,7 @@ class Bed:
 
 def beds(level: float = 0.0) -> dict[str, Bed]:
     """The beds by name, each with starts from two seeds: one to choose by, one to report."""
-    found = {
-        "three": _line([0.3, 0.5, 0.2], [-1.0, 0.4, 1.2], [0.15, 0.3, 0.2]),
-        "lopsided": _line([0.9, 0.1], [0.0, 2.0], [0.3, 0.1]),
-        "comb": _line([1 / 8] * 8, [0.4 * i - 1.4 for i in range(8)], [0.08] * 8),
-        "ring": _ring(8, 0.12),
-        "tilted": _tilted(4, 8),
-    }
-    return {name: _bed(mixture, level) for name, mixture in found.items()}
+    return {name: _bed(mixture, level) for name, mixture in mixtures().items()}
 
 
 def run(bed: Bed, one: Sampler, times: list[float], index: int) -> float:
@@ -90,20 +84,3 @@ def _fine(mixture: Mixture, z: Tensor, steps: int = 400) -> Tensor:
     times = [START * (1 - i / steps) ** 2 for i in range(steps)] + [0.0]
     *_, end = RK4()(PROCESS, mixture.oracle(PROCESS), z, torch.zeros(SIZE).long(), times, None)
     return end
-
-
-def _line(weights: list[float], means: list[float], stds: list[float]) -> Mixture:
-    column = torch.tensor(means, dtype=torch.float64).unsqueeze(1)
-    return Mixture(torch.tensor(weights), column, torch.tensor(stds, dtype=torch.float64))
-
-
-def _ring(count: int, std: float) -> Mixture:
-    angle = torch.arange(count, dtype=torch.float64) * (2 * math.pi / count)
-    return Mixture(torch.ones(count), torch.stack([angle.cos(), angle.sin()], 1), std)
-
-
-def _tilted(count: int, size: int) -> Mixture:
-    draws = torch.Generator().manual_seed(5)
-    means = torch.randn(count, size, dtype=torch.float64, generator=draws)
-    roots = torch.randn(count, size, size, dtype=torch.float64, generator=draws) * 0.15
-    return Mixture(torch.ones(count), means, None, roots @ roots.mT)

@@ -93,8 +93,8 @@ def compare(
 
     from_data = loss.Consistency(None, (10, 160), steps, huber)
     taught = loss.Consistency(teacher, (10, 80), steps, huber)
-    match = distil.Match(teacher, every=2, times=(1.0, 0.75, 0.5, 0.25))
     power = 0.0 if huber > 0.05 else 1.0
+    match = distil.Match(teacher, None, 2, power, times=(1.0, 0.75, 0.5, 0.25))
     runs: list[tuple[str, Model[Any]]] = [
         ("consistency from data", alone(from_data, sampler.Consistency())),
         ("mean flow from data", alone(loss.MeanFlow(0.5, power), sampler.Jump())),

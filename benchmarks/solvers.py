@@ -19,16 +19,16 @@ from diffusion import sampler
 from diffusion.base import Sampler
 
 sys.path.insert(0, str(Path(__file__).parent))
-from beds import START, Bed, beds, run  # noqa: E402
-from peers import Peer, installed  # noqa: E402
+from beds import START, Bed, beds, run
+from peers import Peer, installed
 
 CALLS = (5, 8, 12, 20, 32)
 MIDDLE = (8, 12, 20)
 OURS: dict[str, Sampler] = {
     "Adams (default)": sampler.Adams(),
-    "Adams F, angle": sampler.Adams("F", "angle"),
-    "Adams F, angle, 3": sampler.Adams("F", "angle", 3),
-    "Adams order 3": sampler.Adams(order=3),
+    "Adams never cautious": sampler.Adams(cautious=1.0),
+    "Adams order 2": sampler.Adams(order=2),
+    "Adams F, angle": sampler.Adams("F", "angle", cautious=1.0),
     "FlowAdams": sampler.FlowAdams(),
     "DDIM": sampler.DDIM(),
     "Euler": sampler.Euler(),
@@ -38,7 +38,7 @@ OURS: dict[str, Sampler] = {
     "DPMSolverPP 3M": sampler.DPMSolverPP(order=3),
     "RES": sampler.RES(),
     "UniPC": sampler.UniPC(),
-    "UniPC 3": sampler.UniPC(order=3),
+    "UniPC 3": sampler.UniPC(order=3, corrector=4),
     "Heun": sampler.Heun(),
     "DPMSolverPP2S": sampler.DPMSolverPP2S(),
     "RES2S": sampler.RES2S(),

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import operator
 from collections import deque
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, Self, Unpack
+from typing import Any, Generic, Literal, Self, Unpack, overload
 
 import torch
 from torch import Tensor
 
 from . import fit, rng, sampling, tree
-from .base import Bridge, D, Data, Guidance, Loss, Net, Noise, Sampler, Schedule, Time
+from .base import D, Data, Guidance, Loss, Net, Noise, Sampler, Schedule, Time
 from .batch import Batch
 from .errors import InputError
-from .noise.stepwise import Stepwise
 from .sampler import Ancestral
 from .sampling import Options
 from .sampling.grid import Steps
@@ -152,22 +150,57 @@ class Model(Generic[D]):
         """Yield every encoded state of a sampling, starting with pure noise; see `sample`."""
         return sampling.stream(self, y, batch, steps, **options)
 
+    @overload
     def nll(
-        self,
-        w: State = None,
-        y: State = None,
-        steps: int | None = None,
-        unit: str = "bits/dim",
-        seed: int = 0,
-        progress: bool = False,
-    ) -> Tensor:
-        """An upper bound on -log p(w), `[b]`, with one draw of x_t for each time.
+        self, w: State = None, y: State = None, steps: Steps = None, unit: str = "bits/dim",
+        seed: int = 0, progress: bool = False, *, method: str = "bound", draws: int = 1,
+        error: Literal[False] = False,
+    ) -> Tensor: ...  # fmt: skip
+    @overload
+    def nll(
+        self, w: State = None, y: State = None, steps: Steps = None, unit: str = "bits/dim",
+        seed: int = 0, progress: bool = False, *, method: str = "bound", draws: int = 1,
+        error: Literal[True],
+    ) -> tuple[Tensor, Tensor]: ...  # fmt: skip
+    def nll(
+        self, w: State = None, y: State = None, steps: Steps = None, unit: str = "bits/dim",
+        seed: int = 0, progress: bool = False, *, method: str = "bound", draws: int = 1,
+        error: bool = False,
+    ) -> Any:  # fmt: skip
+        """-log p(w), `[b]`: a bound, or exact; with `error`, also its standard error, `[b]`.
 
         Args:
             w: items; None for the whole data set, in batches. unit: "bits/dim" or "nats".
-            steps: terms of the bound; None is every step of the schedule.
+            steps: terms of the bound, None is every step of the schedule; steps of the ODE.
+            method: "bound" (variational), "importance" (tighter with more draws) or "ode" (the
+                density of the probability-flow ODE); see `diffusion.likelihood`.
+            draws: independent estimates that are averaged; draw k is a function of (seed, item, k).
         """
-        return sampling.nll(self, w, y, steps, unit, seed, progress)
+        return sampling.nll(
+            self, w, y, steps, unit, seed, progress, method=method, draws=draws, error=error
+        )
+
+    def tune(
+        self,
+        steps: int,
+        y: Any = None,
+        batch: int | None = 32,
+        *,
+        guidance: Guidance | None = None,
+        seconds: float = 60.0,
+        seed: int = 0,
+        progress: bool = False,
+    ) -> Self:
+        """This model with the sampler and the noise levels that suit so many steps best.
+
+        Measured against its own fine trajectory, for `seconds`; see `diffusion.sampling.tune`. The
+        `sampler.Tuned` it gets remembers the error, and what was tuned before.
+        """
+        from .sampling.tune import tune
+
+        batch = batch if y is None else None
+        found = tune(self, steps, y, batch, guidance, seconds, seed, progress)
+        return self.replace(sampler=found)
 
     def replace(self, **modules: Any) -> Self:
         """A new model with some modules or settings replaced; the others are shared."""
@@ -209,19 +242,7 @@ class Model(Generic[D]):
 
     def bind(self, soft: bool = False, times: Sequence[Any] | None = None) -> Any:
         """The noise, following the schedule; for a tutorial-style noise, respaced to `times`."""
-        of, known = (self.noise, self.schedule), self._bound.get(soft)
-        # Modules don't change once bound, so neither do the tables; but they may be assigned anew.
-        if known is not None and all(map(operator.is_, known[0], of)):
-            return known[1]
-        like = tree.map(
-            lambda shape, dtype: torch.empty((1, *shape), dtype=dtype, device=self.device),
-            self.shape,
-            self.state_dtype,
-        )
-        if isinstance(self.noise, Bridge):
-            self._bound[soft] = of, self.noise.bind(self.schedule, soft, like)
-            return self._bound[soft][1]
-        return Stepwise(self.noise, self.schedule, soft, times, like)
+        return fit.bound(self, soft, times)
 
     def encode(self, w: State) -> State:
         """Items to states, in the network's precision."""

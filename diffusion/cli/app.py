@@ -159,6 +159,43 @@ def evaluate(
 
 
 @app.command()
+def solvers(
+    model: ModelFolder,
+    calls: Annotated[str, typer.Option(help="Network calls to compare at.")] = "5,8,12,20,32",
+    number: Annotated[int, typer.Option("-n", "--number", min=1, help="Starts.")] = 16,
+    guidance: Annotated[
+        float | None, typer.Option(help="Strength; instead of the model's.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the starts.")] = 0,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="FILE.png: a plot.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
+    custom: Custom = None,
+) -> None:
+    """Compare all samplers on a model: how far each ends from a fine trajectory."""
+    from .solvers import solvers as run
+
+    run(model, calls, number, guidance, seed, out, json, custom or [])
+
+
+@app.command()
+def tune(
+    model: ModelFolder,
+    steps: Annotated[int, typer.Option(min=1, help="Network calls of a sampling.")] = 10,
+    seconds: Annotated[float, typer.Option(min=1.0, help="How long to search.")] = 60.0,
+    number: Annotated[int, typer.Option("-n", "--number", min=2, help="Starts.")] = 32,
+    guidance: Annotated[
+        float | None, typer.Option(help="Strength; instead of the model's.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the starts.")] = 0,
+    custom: Custom = None,
+) -> None:
+    """Find the sampler and the noise levels for a number of steps; save them with the model."""
+    from .solvers import tune as run
+
+    run(model, steps, seconds, number, guidance, seed, custom or [])
+
+
+@app.command()
 def check(
     target: Annotated[
         str,

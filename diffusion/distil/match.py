@@ -4,11 +4,11 @@ The generator x = G(z_t, t) is the model's own network. The gradient of the Kull
 divergence between its noised draws and the noised data is the difference of their scores, which
 in terms of denoisers is
 
-    grad_x = (E_fake[x | z] - E_real[x | z]) / mean |x - E_real[x | z]|,    z = signal·x + sigma·e
+    grad_x = (E_fake[x | z] - E_real[x | z]) / (mean |x - E_real[x | z]|)^p,  z = signal·x + sigma·e
 
-(Yin et al. 2024, section 3.2; the divisor is theirs). E_real is the teacher's; E_fake is that
-of a second network, trained meanwhile to denoise what the generator draws. The loss whose gradient
-this is,
+(Yin et al. 2024, section 3.2, with p = 1: it evens out the times). E_real is the teacher's; E_fake
+is that of a second network, trained meanwhile to denoise what the generator draws. The loss whose
+gradient this is,
 
     L = |x - sg[x - grad_x]|²/2 + |target(sg x, e) - fake(z)|²
 
@@ -44,18 +44,21 @@ class Match(Loss[Normal], Taught):
             None starts from a copy of the teacher's.
         every: the generator learns at every so many steps, the fake at all: it must keep up (Yin
             et al. 2024b, DMD2, section 4.2).
+        power: p. In few dimensions the divisor depends on the draw and biases the gradient: take 0.
         times: where the generator starts, as shares of T; one is drawn for each sample.
     """
 
     teacher: Any
     fake: Net | None = None
     every: int = 5
+    power: float = 1.0
     times: tuple[float, ...] = (1.0,)
     surrogate: ClassVar[bool] = True
     """Its gradient means something, its value does not."""
 
     def __post_init__(self) -> None:
         require(self.every >= 1, "Match.every", "at least 1", self.every)
+        require(self.power >= 0, "Match.power", "at least 0", self.power)
         falling = bool(self.times) and all(0 < t <= 1 for t in self.times)
         require(falling, "Match.times", "shares of T in (0, 1]", self.times)
         teacher = self.taught()
@@ -107,7 +110,7 @@ class Match(Loss[Normal], Taught):
         """grad_x, in the direction in which the draws are too dense."""
         real = self.taught().x(batch.noise, z, batch.y, batch.t)
         fake: Tensor = self._noise(batch).predict(z, batch.t, hat)
-        size = tree.mean((x - real).abs()).clamp_min(1e-6)
+        size = tree.mean((x - real).abs()).clamp_min(1e-6) ** self.power
         return (fake - real) / tree.rows(size, x)
 
     def _noise(self, batch: Batch[Normal]) -> Any:

@@ -1,5 +1,6 @@
 """Ground truth: problems whose answers are known in closed form, or by finite sums."""
 
+from .beds import beds
 from .empirical import Empirical
 from .enumerated import Enumerated
 from .flow_map import flow_map
@@ -7,4 +8,4 @@ from .linear import LinearGaussian
 from .mixture import Mixture
 from .oracle import oracle
 
-__all__ = ["Empirical", "Enumerated", "LinearGaussian", "Mixture", "flow_map", "oracle"]
+__all__ = ["Empirical", "Enumerated", "LinearGaussian", "Mixture", "beds", "flow_map", "oracle"]

@@ -9,6 +9,7 @@ from torch import Tensor
 from ..base import Bridge, Guidance, Noise
 from ..errors import MismatchError
 from ..noise.categorical import Redraw
+from .bound import bound
 from .differences import differences
 from .doubts import doubts
 from .ids import ids
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MODULES",
+    "bound",
     "check",
     "differences",
     "doubts",

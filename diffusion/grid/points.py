@@ -20,13 +20,16 @@ ALIGN = {
 }
 """sigma/signal of Align Your Steps (Sabour et al. 2024), ten steps for three models."""
 
+MOST = 1e4
+"""Where interpolation starts for a first level that is infinite: pure noise."""
+
 
 class Points(Grid):
     """Noise levels, interpolated log-linearly where another number of steps is asked for.
 
     Args:
-        ratios: sigma/signal at each time, strictly falling and positive. The step to the data
-            itself is the last one, so `len(ratios)` of them are as many steps.
+        ratios: sigma/signal at each time, strictly falling and positive; the first may be infinite.
+            The step to the data itself is the last one: `len(ratios)` of them are as many steps.
     """
 
     ratios: Sequence[float]
@@ -55,11 +58,11 @@ class Points(Grid):
 
 def resampled(levels: Sequence[float], count: int) -> list[float]:
     """`count` levels at even ranks between the first and the last, log-linearly."""
-    logs, last = [math.log(level) for level in levels], len(levels) - 1
+    logs, last = [math.log(min(level, MOST)) for level in levels], len(levels) - 1
     if len(levels) == count:
         return list(levels)
-    found = []
-    for i in range(count):
+    found = [levels[0]]
+    for i in range(1, count):
         rank = last * i / max(count - 1, 1)
         below = min(int(rank), max(last - 1, 0))
         above = min(below + 1, last)

@@ -23,10 +23,11 @@ from .presets import (
 from .remask import Remask
 from .runge_kutta import RungeKutta
 from .trapezoidal import Trapezoidal
+from .tuned import Tuned
 from .unmask import Confident, EntropyBound
 
 __all__ = [
     "DDIM", "DEIS", "LMS", "RES", "RES2S", "RES3S", "RK4", "SDE", "Adams", "Adaptive", "Ancestral",
     "Confident", "Consistency", "DPMSolverPP", "DPMSolverPP2S", "EntropyBound", "Euler",
-    "FlowAdams", "Heun", "Jump", "Remask", "RungeKutta", "TauLeap", "Trapezoidal", "UniPC",
+    "FlowAdams", "Heun", "Jump", "Remask", "RungeKutta", "TauLeap", "Trapezoidal", "Tuned", "UniPC",
 ]  # fmt: skip

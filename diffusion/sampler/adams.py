@@ -49,9 +49,11 @@ class Adams(Sampler):
             Karras et al. 2022, at the noise's `sigma_data`).
         variable: in which: "log_snr", "sigma" (sigma/signal), "flow" (sigma/(signal + sigma)) or
             "angle" (atan of sigma/(sigma_data·signal)).
-        order: targets used; fewer at the start, and at the end.
-        corrector: repeat each step once the next network call is known. It costs no call, and no
-            operation but one: both steps are folded into one sum.
+        order: targets that predict a step; fewer at the start, and at the end.
+        corrector: targets, the newest included, that repeat each step once the next network call
+            is known; 0 for none. It costs no call: both steps are folded into one sum.
+        cautious: a noise level sigma/(signal + sigma); above it, where guided networks are rough,
+            no more than two targets predict. 1 for no such limit.
         rule: how a straight line is integrated, "exact" or by its "midpoint", as published for
             DPM-Solver++ 2M and UniPC.
         eta: noise in the steps: 0 is the ODE, 1 the noise of the exact posterior. Only with the
@@ -66,7 +68,8 @@ class Adams(Sampler):
     target: str = "velocity"
     variable: str = "flow"
     order: int = 3
-    corrector: bool = True
+    corrector: int = 3
+    cautious: float = 0.3
     rule: str = "exact"
     eta: float = 0.0
     brownian: bool = False
@@ -77,6 +80,9 @@ class Adams(Sampler):
         choose(f"{name}.variable", self.variable, VARIABLES)
         choose(f"{name}.rule", self.rule, RULES)
         require(1 <= self.order <= 6, f"{name}.order", "1 to 6", self.order)
+        known = self.corrector == 0 or 2 <= self.corrector <= 7
+        require(known, f"{name}.corrector", "0, or 2 to 7 targets", self.corrector)
+        require(0 <= self.cautious <= 1, f"{name}.cautious", "0 to 1", self.cautious)
         silent = self.eta == 0 or (self.eta > 0 and self.target == "x")
         require(silent, f"{name}.eta", "0, or more with the target 'x'", self.eta)
 
@@ -106,10 +112,11 @@ class Adams(Sampler):
         """A coroutine that yields a state, and is sent what the network says of it."""
         plan = self.plan(noise, times)
         known: tuple[Tensor, ...] = ()
+        kept = max(self.order, self.corrector - 1)
         path = Brownian(z, rng, self.eta) if self.brownian and self.eta else None
         for s, step in zip(times[1:], plan, strict=True):
             hat = yield z
-            z, known = step.advance(z, hat, known[: self.order])
+            z, known = step.advance(z, hat, known[:kept])
             if step.deviation and path is None:
                 z = z.add_(random.normal(z, rng), alpha=step.deviation)
             elif step.deviation and path is not None:
@@ -142,8 +149,7 @@ class Adams(Sampler):
         if there.sigma == 0 and self.target == "F":
             on_z, on_y = to_data(self._row(), here)
             return Step(read, on_z, (on_y,))
-        nodes = at[i::-1][: min(self.order, len(at) - 1 - i)]
-        on_z, factors = self._weights(here, there, nodes)
+        on_z, factors = self._weights(here, there, at[i::-1][: self._count(at, i)])
         if not self.eta or there.sigma == 0:
             return Step(read, on_z, tuple(factors))
         lost = (there.ratio / here.ratio) ** (2 * self.eta**2)
@@ -151,6 +157,11 @@ class Adams(Sampler):
         return Step(
             read, on_z, tuple(factors), deviation, (self._row().phi(there), here.ratio, there.ratio)
         )
+
+    def _count(self, at: list[Point], i: int) -> int:
+        """How many targets predict the step from the i-th point: no more than steps are left."""
+        noisy = at[i].sigma > self.cautious * (at[i].signal + at[i].sigma)
+        return min(2 if noisy else self.order, self.order, len(at) - 1 - i)
 
     def _folded(self, at: list[Point], i: int, step: Step) -> Step:
         """The step, begun where the one before it should have ended, now that y is known here.
@@ -160,8 +171,8 @@ class Adams(Sampler):
         if i == 0 or (at[i + 1].sigma == 0 and self.target == "F"):
             return step
         before, here = at[i - 1], at[i]
-        added = self._weights(before, here, at[i - 1 :: -1][: min(self.order, i, len(at) - i)])[1]
-        due = self._weights(before, here, at[i::-1][: min(self.order, i) + 1])[1]
+        added = self._weights(before, here, at[i - 1 :: -1][: self._count(at, i - 1)])[1]
+        due = self._weights(before, here, at[i::-1][: self.corrector])[1]
         count = max(len(due), len(added) + 1, len(step.factors))
         total = [0.0] * count
         for j, factor in enumerate(step.factors):

@@ -10,14 +10,16 @@ class Euler(Adams):
     target: str = "epsilon"
     variable: str = "sigma"
     order: int = 1
-    corrector: bool = False
+    corrector: int = 0
+    cautious: float = 1.0
 
 
 class FlowAdams(Adams):
     """Adams-Bashforth on the velocity of straight paths, without a corrector."""
 
     order: int = 2
-    corrector: bool = False
+    corrector: int = 0
+    cautious: float = 1.0
 
 
 class LMS(Adams):
@@ -26,7 +28,8 @@ class LMS(Adams):
     target: str = "epsilon"
     variable: str = "sigma"
     order: int = 4
-    corrector: bool = False
+    corrector: int = 0
+    cautious: float = 1.0
 
 
 class DEIS(Adams):
@@ -35,7 +38,8 @@ class DEIS(Adams):
     target: str = "epsilon"
     variable: str = "log_snr"
     order: int = 3
-    corrector: bool = False
+    corrector: int = 0
+    cautious: float = 1.0
 
 
 class DPMSolverPP(Adams):
@@ -47,8 +51,9 @@ class DPMSolverPP(Adams):
     target: str = "x"
     variable: str = "log_snr"
     order: int = 2
-    corrector: bool = False
+    corrector: int = 0
     rule: str = "midpoint"
+    cautious: float = 1.0
 
 
 class RES(Adams):
@@ -57,17 +62,22 @@ class RES(Adams):
     target: str = "x"
     variable: str = "log_snr"
     order: int = 2
-    corrector: bool = False
+    corrector: int = 0
+    cautious: float = 1.0
 
 
 class UniPC(Adams):
-    """Predictor and corrector of the same kind, B(h) = e^h - 1. Zhao et al. 2023, algorithm 2."""
+    """Predictor and corrector of the same kind, B(h) = e^h - 1. Zhao et al. 2023, algorithm 2.
+
+    The corrector knows one target more: with `order=3`, `corrector=4`.
+    """
 
     target: str = "x"
     variable: str = "log_snr"
     order: int = 2
-    corrector: bool = True
+    corrector: int = 3
     rule: str = "midpoint"
+    cautious: float = 1.0
 
 
 class SDE(Adams):
@@ -78,8 +88,9 @@ class SDE(Adams):
 
     target: str = "x"
     order: int = 2
-    corrector: bool = False
+    corrector: int = 0
     eta: float = 1.0
+    cautious: float = 1.0
 
 
 class Heun(RungeKutta):

@@ -31,7 +31,7 @@ class Exact(net.MLP):
 PROCESS = noise.Gaussian("x").bind(schedule.Flow(1000), soft=True)
 
 
-def pulls(shift: float) -> tuple[torch.Tensor, torch.Tensor, float]:
+def pulls(shift: float, power: float = 1.0) -> tuple[torch.Tensor, torch.Tensor, float]:
     """The gradient at draws of REAL moved by `shift`, that of theory, and the seen states."""
     moved = Mixture(torch.ones(1), REAL.means + shift, 0.4)
     states: list[torch.Tensor] = []
@@ -42,19 +42,20 @@ def pulls(shift: float) -> tuple[torch.Tensor, torch.Tensor, float]:
 
     draws = moved.sample(256, torch.Generator().manual_seed(1))[0].requires_grad_()
     one = batch(PROCESS, lambda z, y, t: draws[None], 256, mixture=REAL)
-    distil.Match(teacher, Exact(1, moved), 1).compute(one).backward()
+    distil.Match(teacher, Exact(1, moved), 1, power).compute(one).backward()
     (z,), (signal, sigma) = states, (v.reshape(-1, 1) for v in PROCESS.clock(one.t))
     scores = moved.score(z, signal.flatten(), sigma.flatten()) - REAL.score(
         z, signal.flatten(), sigma.flatten()
     )
     real = REAL.denoise(z, signal.flatten(), sigma.flatten())
-    theory = sigma**2 / signal * scores / (draws.detach() - real).abs()
+    theory = sigma**2 / signal * scores / (draws.detach() - real).abs() ** power
     return draws.grad * 256, theory, float(draws.grad.sum())
 
 
-def test_the_gradient_is_the_difference_of_the_scores():
+@pytest.mark.parametrize("power", [0.0, 1.0])
+def test_the_gradient_is_the_difference_of_the_scores(power: float):
     """sigma²/signal·(score of the fake - score of the real), over the size of the correction."""
-    found, theory, _ = pulls(0.3)
+    found, theory, _ = pulls(0.3, power)
     torch.testing.assert_close(found, theory, rtol=1e-9, atol=1e-9)
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import diffusion
-from diffusion import data, loss, net, noise, sampler, schedule, time, train
+from diffusion import data, guidance, loss, net, noise, sampler, schedule, time, train
 from diffusion.errors import InputError, MismatchError
 from diffusion.exact import flow_map
 from diffusion.loss import MeanFlow
@@ -184,3 +184,24 @@ def test_what_does_not_fit_is_refused():
         net.Span(net.Span(net.MLP(1)))
     with pytest.raises(InputError, match=r"MeanFlow.same: expected a share"):
         MeanFlow(same=1.5)
+
+
+@pytest.mark.parametrize("one", [sampler.Jump(), sampler.Consistency()], ids=repr)
+def test_known_positions_are_kept_and_guidance_applies(one):
+    torch.manual_seed(0)
+    made = model(
+        data=data.Identity(torch.randn(16, 2), torch.arange(16) % 3 + 1, batch=8), sampler=one,
+        net=net.Span(net.MLP(2, labels=3, hidden=8)), guidance=guidance.ClassifierFree(0.1, 2.0),
+        optimizer=train.AdamW(1e-2, warmup=0),
+    )  # fmt: skip
+    assert all(map(math.isfinite, made.train(10)))
+    known, mask = torch.full((2, 2), 0.7), torch.tensor([True, False]).expand(2, 2)
+    w = made.sample([1, 2], steps=3, seed=0, known=known, mask=mask)
+    assert torch.equal(w[:, 0], known[:, 0])
+    guided, plain = (
+        made.sample([1, 2], steps=3, seed=0, guidance=guidance.ClassifierFree(0.1, strength))
+        for strength in (2.0, 0.0)
+    )
+    assert not torch.allclose(guided, plain)
+    alone = made.sample([1], steps=3, seed=0)
+    torch.testing.assert_close(alone, guided[:1])

@@ -18,12 +18,12 @@ from .line import BED, Y, Z, error, flow
 @pytest.mark.parametrize(
     ("one", "theory"),
     [
-        (Euler(), 1), (Adams(order=1, corrector=False), 1), (DPMSolverPP(order=1), 1),
-        (Adams("F", "angle", 1, corrector=False), 1), (Adams(order=1), 2),
-        (Adams(order=2, corrector=False), 2), (Adams("F", "angle", 2, corrector=False), 2),
+        (Euler(), 1), (Adams(order=1, corrector=0), 1), (DPMSolverPP(order=1), 1),
+        (Adams("F", "angle", 1, corrector=0), 1), (Adams(order=1), 2),
+        (Adams(order=2, corrector=0), 2), (Adams("F", "angle", 2, corrector=0), 2),
         (DPMSolverPP(), 2), (LMS(order=2), 2), (DEIS(order=2), 2), (Adams(order=2), 3),
-        (RES(), 2), (DPMSolverPP(order=3), 2), (Adams(order=3, corrector=False), 2),
-        (Adams(order=3), 3), (UniPC(), 3), (UniPC(order=3), 3),
+        (RES(), 2), (DPMSolverPP(order=3), 2), (Adams(order=3, corrector=0), 2),
+        (Adams(order=3), 3), (UniPC(), 3), (UniPC(order=3, corrector=4), 3),
         (Adams("F", "angle", 2), 3), (UniPC(rule="exact"), 3),
     ],
     ids=repr,
@@ -38,7 +38,7 @@ def test_order_of_convergence(one: Adams, theory: int) -> None:
 
 @pytest.mark.parametrize("target", ["x", "epsilon", "velocity"])
 def test_order_one_is_ddim_whatever_is_interpolated(target: str) -> None:
-    one = Adams(target, "flow", 1, corrector=False)
+    one = Adams(target, "flow", 1, corrector=0)
     torch.testing.assert_close(flow(one, 10), flow(DDIM(), 10), rtol=1e-10, atol=1e-10)
 
 

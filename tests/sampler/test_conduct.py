@@ -69,7 +69,7 @@ def test_no_step_waits_for_the_device(one) -> None:
 
 @pytest.mark.parametrize(
     ("one", "most"),
-    [(DDIM(), 3), (Euler(), 5), (DPMSolverPP(), 6), (UniPC(), 7), (FlowAdams(), 6), (Adams(), 7),
+    [(DDIM(), 3), (Euler(), 5), (DPMSolverPP(), 6), (UniPC(), 7), (FlowAdams(), 6), (Adams(order=2), 7), (Adams(), 8),
      (DEIS(), 7)],
     ids=repr,
 )  # fmt: skip
@@ -116,7 +116,7 @@ def test_x_and_epsilon_may_come_from_two_outputs(one) -> None:
 def test_a_split_step_of_order_one_by_hand() -> None:
     """CFG++, Chung et al. 2024, algorithm 1: signal_s·x(guided) + sigma_s·epsilon(plain)."""
     z, hat = torch.randn(2, 3).double(), torch.randn(2, 1, 2, 3).double()
-    one = Adams("velocity", order=1, corrector=False)
+    one = Adams("velocity", order=1, corrector=0)
     run = one(PROCESS, lambda z, y, t: Split(hat[0], hat[1]), z, None, [0.6, 0.4, 0.0], None)
     signal, sigma = PROCESS.clock(0.4)
     x, epsilon = PROCESS.predict(z, 0.6, hat[0]), PROCESS.predict_epsilon(z, 0.6, hat[1])

@@ -24,7 +24,7 @@ def ends(one: Adams, count: int, size: int = 1000) -> Tensor:
 
 
 @pytest.mark.parametrize("one", [SDE(), SDE(eta=0.5), SDE(brownian=True), DPMSolverPP(eta=1.0),
-                                 SDE(corrector=True)], ids=repr)  # fmt: skip
+                                 SDE(corrector=3)], ids=repr)  # fmt: skip
 def test_it_has_the_law_of_the_data(one: Adams) -> None:
     """Mean and spread within 4 standard errors of 1,000 draws, and a bias of 2e-2 for 60 steps."""
     last, (mean, covariance) = ends(one, 60), BED.moments()

@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import tree
-from .distribution import Normal
-from .distribution.draw import draw
-from .rng import Rng
-from .tree import State
+from .. import tree
+from ..distribution import Normal
+from ..distribution.draw import draw
+from ..rng import Rng
+from ..tree import State
 
 
 def reconstruction(
@@ -36,7 +36,7 @@ def reconstruction(
     decoder = noise.decoder(z, t, hat)
     if isinstance(decoder, Normal) and data is not None and data.bins is not None:
         return tree.total(decoder.binned(x, data.bins))
-    return _sum(decoder.nll(x))
+    return total(decoder.nll(x))
 
 
 def bound(
@@ -55,25 +55,27 @@ def bound(
         noise: bound, not soft. predict: the network. times: descending, from T to 0.
     """
     shape = tree.map(lambda leaf: tuple(leaf.shape), x)
-    device, dtype = tree.leaves(x)[0].device, _floating(x)
-    top = noise.prior(x, _full(times[0], x))
-    nats = _sum(top.dkl(noise.stationary(shape).to(device, dtype)))
+    device, dtype = tree.leaves(x)[0].device, floating(x)
+    top = noise.prior(x, full(times[0], x))
+    nats = total(top.dkl(noise.stationary(shape).to(device, dtype)))
     for t, s in pairwise(times):
-        at, to = _full(t, x), _full(s, x)
+        at, to = full(t, x), full(s, x)
         z = draw(noise.prior(x, at), rng)[0]
         hat = predict(z, y, t)
         if s == 0:
             return nats + reconstruction(noise, data, w, x, z, at, hat)
-        nats = nats + _sum(noise.posterior(x, z, at, to).dkl(noise.approximate(z, at, hat, to)))
+        nats = nats + total(noise.posterior(x, z, at, to).dkl(noise.approximate(z, at, hat, to)))
     return nats
 
 
-def _sum(value: State) -> Tensor:
+def total(value: State) -> Tensor:
+    """The sum over everything but the batch, all modalities together: `[b]`."""
     parts = [tree.total(leaf) for leaf in tree.leaves(value)]
     return torch.stack(parts).sum(0)
 
 
-def _floating(x: State) -> torch.dtype:
+def floating(x: State) -> torch.dtype:
+    """The precision that likelihoods of `x` are computed in."""
     for leaf in tree.leaves(x):
         if leaf.is_floating_point():
             dtype: torch.dtype = leaf.dtype
@@ -81,7 +83,8 @@ def _floating(x: State) -> torch.dtype:
     return torch.get_default_dtype()
 
 
-def _full(t: Any, x: State) -> Tensor:
+def full(t: Any, x: State) -> Tensor:
+    """A host time as `[b]`."""
     leaf = tree.leaves(x)[0]
     dtype = torch.long if isinstance(t, int) else torch.float64
     return torch.full((len(leaf),), t, device=leaf.device, dtype=dtype)
