@@ -6,8 +6,8 @@ The network hands back a tensor it has, and a trajectory of 30 steps runs beside
 operations on tensors of that size, one thread, CPU time, the median of many rounds:
 
 - axpy: `torch.add(z, h, alpha=c)`, which is all that Euler's method can do without
-- sum: the step written by hand. The target is read off the output, if it is not the output itself,
-  and z and the targets of the step's order are added up in place, with constants
+- sum: the step written by hand, as the formulas stand. The target is read off the output, if it is
+  not the output itself; then z and the targets are added up in place, with constants
 
 Ours are asked for states by the sampler's own generator; the plan was made before, as in any second
 sampling. Diffusers' `step` is called as its pipelines do, without `return_dict`.
@@ -24,6 +24,7 @@ from torch import Tensor
 
 from diffusion import noise, sampler, schedule
 from diffusion.base import Sampler
+from diffusion.sampler.plan import Reading
 from diffusion.sampler.runge_kutta import RungeKutta
 
 COUNT = 30
@@ -71,19 +72,45 @@ def axpy(calls: int) -> Loop:
     return loop
 
 
-def by_hand(terms: int, reads: bool, calls: int) -> Loop:
-    """z·c + Σ c_j·y_j with so many targets, the first of them z·c + hat·c if it has to be read."""
-    z, hat, *old = tensors(1 + terms + 1)
-    old = old[: terms - 1]
+def by_hand(sums: list[tuple[bool, int]]) -> Loop:
+    """Each a sum c·z + Σ c_j·y_j of so many y, or z + Σ c_j·y_j where it is not scaled."""
+    z, *ys = tensors(8)
 
     def loop() -> None:
-        for _ in range(calls):
-            y = (z * 0.9).add_(hat, alpha=0.1) if reads else hat
-            total = (z * 0.9).add_(y, alpha=0.1)
-            for one in old:
-                total.add_(one, alpha=0.1)
+        for _ in range(COUNT):
+            for scaled, terms in sums:
+                total = (z * 0.9).add_(ys[0], alpha=0.1) if scaled else z.add(ys[0], alpha=0.1)
+                for y in ys[1:terms]:
+                    total.add_(y, alpha=0.1)
 
     return loop
+
+
+def sums(one: Any, process: noise.Gaussian) -> list[tuple[bool, int]]:
+    """What a step in the middle adds up: whether its z is scaled, and how many others."""
+    t, s = TIMES[COUNT // 2 : COUNT // 2 + 2]
+    if isinstance(one, sampler.DDIM):
+        return [(process.vary(eta=0.0)._planned(t, s)[0] != 1, 1)]
+    step = one.plan(process, TIMES)[COUNT // 2]
+    if not isinstance(one, RungeKutta):
+        return [*read(step.read), (step.on_z != 1, terms(step.factors))]
+    found = []
+    for stage in step.stages:
+        if stage.state.factors:
+            found.append((stage.state.on_z != 1, terms(stage.state.factors)))
+        found += read(stage.read)
+    return [*found, (step.final.on_z != 1, terms(step.final.factors))]
+
+
+def read(one: Reading) -> list[tuple[bool, int]]:
+    """A target is c·z + c·hat, or with one c = 1, or the output itself."""
+    on_hat = (one.on_x + one.on_epsilon) * one.scale
+    plain = any(abs(c - 1) < 1e-9 for c in (on_hat, one.on_z * one.scale))
+    return [(not plain, 1)] if one.on_z else []
+
+
+def terms(factors: tuple[float, ...]) -> int:
+    return sum(factor != 0 for factor in factors)
 
 
 def ours(one: Sampler, process: noise.Gaussian) -> Loop:
@@ -99,17 +126,6 @@ def ours(one: Sampler, process: noise.Gaussian) -> Loop:
     return loop
 
 
-def shape(one: Sampler, process: noise.Gaussian) -> tuple[int, bool]:
-    """How many targets a step adds up at most, and whether they differ from the output."""
-    if isinstance(one, sampler.DDIM):
-        return 1, False
-    plan: Any = one.plan(process, TIMES)  # type: ignore[attr-defined]
-    if isinstance(one, RungeKutta):
-        return 1, plan[1].stages[0].read.on_z != 0
-    terms = max(sum(factor != 0 for factor in step.factors) for step in plan)
-    return terms, any(step.read.on_z != 0 for step in plan)
-
-
 def theirs(name: str, settings: dict[str, Any]) -> tuple[Loop, int]:
     """`step` for each of its timesteps, from a fresh start; and how many those are."""
     import diffusers
@@ -120,7 +136,6 @@ def theirs(name: str, settings: dict[str, Any]) -> tuple[Loop, int]:
     one.is_scale_input_called = True  # else it warns
 
     def loop() -> None:
-        one.set_begin_index(0) if hasattr(one, "set_begin_index") else None
         one._step_index, one.lower_order_nums = None, 0
         z = start
         for k in one.timesteps:
@@ -154,8 +169,7 @@ def main() -> None:
                 if chosen.only not in name:
                     continue
                 calls = 2 * COUNT if "a call" in name else COUNT
-                terms, reads = shape(one, process)
-                bare = {"axpy": axpy(calls), "sum": by_hand(terms, reads, calls)}
+                bare = {"axpy": axpy(calls), "sum": by_hand(sums(one, process))}
                 print(line(name, ours(one, process), bare, chosen.rounds), flush=True)
         print("\n| diffusers | / axpy |\n|---|---|")
         for name, (kind, settings) in PEERS.items():

@@ -46,14 +46,22 @@ def at(clock: Clock, ratios: Sequence[float], continuous: bool) -> list[Any]:
 
 
 def falling(times: Sequence[Any], steps: int, what: str) -> list[Any]:
-    """The times, made strictly falling integers that end at 0; floats must be so already."""
+    """The times, made strictly falling to 0.
+
+    Steps that round to one make room upwards; times below all noise of the schedule, which are 0,
+    part what is left evenly.
+    """
     found = list(times)
     if isinstance(found[0], int):
-        for i in range(1, steps + 1):  # neighbours that round to one step make room upwards
+        for i in range(1, steps + 1):
             found[i] = min(found[i], found[i - 1] - 1)
         for i in range(steps, -1, -1):
             found[i] = max(found[i], steps - i)
         found[-1] = 0
+    else:
+        above = sum(t > 0 for t in found)
+        last = found[above - 1] if above else 0.0
+        found[above:] = [last * (1 - i / (steps + 1 - above)) for i in range(1, steps + 2 - above)]
     if any(a <= b for a, b in pairwise(found)):
         raise InputError(
             f"{what}: {steps} steps do not fall strictly: {found[:8]}. Use fewer steps, or other "

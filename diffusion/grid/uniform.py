@@ -63,7 +63,8 @@ class Uniform(Grid):
         count = self.steps - (low > 0)  # from a low above 0 one more step goes to the data
         of, back = _SCALES[self.variable]
         first, last = (of(r) ** (1 / self.power) if r else 0.0 for r in (high, low))
-        even = [first + (last - first) * i / max(count, 1) for i in range(count + 1)]
+        even = [first + (last - first) * i / max(count, 1) for i in range(count)] + [last]
+        even = even if count else [first]
         found = at(clock, [back(v**self.power) for v in even], continuous)
         if self.high is None:
             found[0] = 1.0 if continuous else clock.steps

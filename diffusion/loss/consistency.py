@@ -90,7 +90,7 @@ class Consistency(Sampled[Normal], Taught):
         gap = (found - self._target(batch, s, here, there)).flatten(1)
         c = self.huber * gap.shape[1] ** 0.5
         squared = gap.square().sum(1)
-        huber: Tensor = squared / ((squared + c**2).sqrt() + c)  # the same, without its cancellation
+        huber: Tensor = squared / ((squared + c**2).sqrt() + c)  # without cancellation
         weight: Tensor = 1 / (self._v(here) - self._v(there)).flatten()
         return huber * weight.to(huber.dtype)
 

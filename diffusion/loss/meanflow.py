@@ -13,8 +13,8 @@ signal'·x + sigma'·epsilon, for v, and no gradient through the right side:
 
     L = w·|u - sg[v - (t - s)·(∇_z u·v + ∂_t u)]|²,    w = sg[1/(|..|² + c)^p]
 
-(equation 9 and section 4). The derivative is one product with the Jacobian, in forward mode. At t = s it
-is plain flow matching, for which a share of the samples is kept.
+(equation 9 and section 4). The derivative is one product with the Jacobian, in forward mode. At
+t = s it is plain flow matching, for which a share of the samples is kept.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from ..tree import State
 from .brownian import Brownian
 from .exponential import RULES, TARGETS, VARIABLES, Point, Target, noisy, weights
 from .lockstep import lockstep
-from .plan import Reading, combine, points, reading, refuse, remembered, startable, to_data
+from .plan import Reading, combine, points, reading, refuse, remembered, scaled, startable, to_data
 
 
 class Step(NamedTuple):
@@ -134,8 +134,11 @@ class Adams(Sampler):
         startable(self, self._row(), at[0])
         read = [reading(noise, self._row(), p, t) for p, t in zip(at[:-1], times[:-1], strict=True)]
         steps = [self._step(at, i, read[i]) for i in range(len(read))]
-        return [self._folded(at, i, step) if self.corrector else step for i, step in
-                enumerate(steps)]  # fmt: skip
+        if self.corrector:
+            steps = [self._folded(at, i, step) for i, step in enumerate(steps)]
+        return [
+            step._replace(factors=scaled(step.factors, read[i::-1])) for i, step in enumerate(steps)
+        ]
 
     def _row(self) -> Target:
         return noisy(self.eta) if self.eta else TARGETS[self.target]

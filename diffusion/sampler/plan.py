@@ -17,7 +17,10 @@ TINY = 1e-14
 
 
 class Reading(NamedTuple):
-    """A target from the state and the network's output: on_z·z + (on_x + on_epsilon)·hat.
+    """A target from the state and the network's output: scale·(on_z·z + (on_x + on_epsilon)·hat).
+
+    What is read, and kept, is the bracket: the larger of its coefficients is 1, which saves an
+    operation, and sums of targets have the scales in their factors.
 
     Where x and epsilon come from two outputs, the state they make up is not z: the step starts
     from signal·x + sigma·epsilon (CFG++, Chung et al. 2024), which is `on_gap` away for a gap of 1
@@ -28,26 +31,33 @@ class Reading(NamedTuple):
     on_x: float
     on_epsilon: float
     on_gap: float
+    scale: float
 
     def __call__(self, z: Tensor, hat: Tensor | Split) -> tuple[Tensor, Tensor]:
-        """Where the step starts, and the target there."""
+        """Where the step starts, and the target there, over its scale."""
         if isinstance(hat, Split):
             one, two = hat.x[0], hat.epsilon[0]
             target = combine(self.on_z, z, (self.on_x, self.on_epsilon), (one, two))
             return combine(1.0, z, (self.on_gap, -self.on_gap), (one, two)), target
-        on_hat = self.on_x + self.on_epsilon
-        if self.on_z != 0:
-            return z, combine(self.on_z, z, (on_hat,), (hat[0],))
-        return z, hat[0] if on_hat == 1 else hat[0] * on_hat
+        said = hat[0]
+        if self.on_z == 1:
+            return z, z.add(said, alpha=self.on_x + self.on_epsilon)
+        return z, said.add(z, alpha=self.on_z) if self.on_z else said
 
 
 def reading(noise: Any, target: Target, point: Point, t: Any) -> Reading:
     """How the target is read off what the network says at `t`; rounding costs no operations."""
     (p, q), solved = target.row(point), noise.solve(t)
     on_z, on_x, on_epsilon = p * solved.xz + q * solved.ez, p * solved.xh, q * solved.eh
-    if abs(on_x + on_epsilon - 1) < TINY:
-        on_x = 1 - on_epsilon
-    return Reading(on_z if abs(on_z) > TINY else 0.0, on_x, on_epsilon, point.signal * solved.xh)
+    scale = max(on_z, on_x + on_epsilon, key=abs)
+    on_z, on_x, on_epsilon = on_z / scale, on_x / scale, on_epsilon / scale
+    on_gap = point.signal * solved.xh
+    return Reading(on_z if abs(on_z) > TINY else 0.0, on_x, on_epsilon, on_gap, scale)
+
+
+def scaled(factors: Sequence[float], reads: Iterable[Reading]) -> tuple[float, ...]:
+    """The factors of targets that are kept over their scales."""
+    return tuple(f * read.scale for f, read in zip(factors, reads, strict=False))
 
 
 def combine(on_z: float, z: Tensor, factors: Sequence[float], targets: Iterable[Tensor]) -> Tensor:

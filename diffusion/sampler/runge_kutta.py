@@ -18,7 +18,7 @@ from ..noise.fixed import Fixed
 from ..rng import Rng
 from ..tree import State
 from .exponential import RULES, TARGETS, VARIABLES, Point, weights
-from .plan import Reading, combine, points, reading, refuse, remembered, startable, to_data
+from .plan import Reading, combine, points, reading, refuse, remembered, scaled, startable, to_data
 from .tableau import TABLEAUX, Nodes
 
 
@@ -30,6 +30,10 @@ class Sum(NamedTuple):
 
     def __call__(self, z: Tensor, known: list[Tensor]) -> Tensor:
         return combine(self.on_z, z, self.factors, known)
+
+    def scaled(self, reads: list[Reading]) -> "Sum":
+        """The same of targets that are kept over their scales."""
+        return Sum(self.on_z, scaled(self.factors, reads))
 
 
 class Stage(NamedTuple):
@@ -141,14 +145,16 @@ class RungeKutta(Sampler):
             tableau, inner = TABLEAUX["euler"], []
         places = [t, *inner]
         at = points(noise, places)
-        stages = [Stage(t, Sum(1.0, ()), reading(noise, row, here, t))]
+        reads = [reading(noise, row, p, place) for p, place in zip(at, places, strict=True)]
+        stages = [Stage(t, Sum(1.0, ()), reads[0])]
         for i, (_, nodes) in enumerate(tableau.stages, 1):
-            state = self._sum(here, at[i], at, nodes)
-            stages.append(Stage(places[i], state, reading(noise, row, at[i], places[i])))
+            state = self._sum(here, at[i], at, nodes).scaled(reads)
+            stages.append(Stage(places[i], state, reads[i]))
         if there.sigma == 0 and self.target == "F" and not inner:
             on_z, on_y = to_data(row, here)
-            return Step((1.0, 0.0), stages, Sum(on_z, (on_y,)))
-        return Step((1.0, 0.0), stages, self._sum(here, there, at, tableau.final))
+            return Step((1.0, 0.0), stages, Sum(on_z, (on_y,)).scaled(reads))
+        final = self._sum(here, there, at, tableau.final).scaled(reads)
+        return Step((1.0, 0.0), stages, final)
 
     def _sum(self, start: Point, end: Point, at: list[Point], nodes: Nodes) -> Sum:
         row, variable = TARGETS[self.target], VARIABLES[self.variable]

@@ -52,7 +52,7 @@ def tune(
             bar.update(min(int(1000 * spent), 1000))
             return spent > share
 
-        levels, best = search.default(steps)
+        plain = levels, best = search.levels(steps, POWERS[0]), CANDIDATES[0]
         for one in CANDIDATES:
             for power in POWERS:
                 if late(0.5):
@@ -67,8 +67,7 @@ def tune(
                     moved = _moved(levels, i, side * share)
                     levels, best = search.better(levels, best, moved, best)
         bar.update(1000)
-    if search.kept(levels, best) > search.kept(*first):
-        levels, best = first
+    levels, best = min(((levels, best), first, plain), key=lambda pair: search.kept(*pair))
     found = Tuned((best,), (tuple(levels),), (round(search.kept(levels, best), 6),))
     return found.joined(model.sampler)
 
@@ -79,9 +78,6 @@ class _Search:
     def __init__(self, model: Model[Any], known: Reference) -> None:
         self.model, self.known, self.clock = model, known, clock(model)
         self.seen: dict[Any, Tensor] = {}
-
-    def default(self, steps: int) -> tuple[list[float], Sampler]:
-        return self.levels(steps, POWERS[0]), CANDIDATES[0]
 
     def levels(self, steps: int, power: float) -> list[float]:
         """sigma/signal at every time but the last."""
@@ -94,12 +90,13 @@ class _Search:
         """Whichever has the smaller error on the first half of the starts."""
         found, new = self._errors(levels, best), self._errors(other, one)
         half = (len(found) + 1) // 2
-        return (other, one) if new[:half].mean() < found[:half].mean() else (levels, best)
+        less = new[:half].square().mean() < found[:half].square().mean()
+        return (other, one) if less else (levels, best)
 
     def kept(self, levels: list[float], one: Sampler) -> float:
         """The error on the other half."""
         errors = self._errors(levels, one)
-        return float(errors[len(errors) // 2 :].mean())
+        return float(errors[len(errors) // 2 :].square().mean().sqrt())
 
     def _errors(self, levels: list[float], one: Sampler) -> Tensor:
         key = (*levels, repr(one))

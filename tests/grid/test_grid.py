@@ -67,6 +67,13 @@ def test_a_power_of_flow_time_is_a_power_of_time_on_straight_paths() -> None:
     assert times == pytest.approx([(1 - i / 10) ** 1.5 for i in range(11)], abs=1e-12)
 
 
+def test_any_number_of_steps_ends_at_the_data() -> None:
+    """Also where rounding would take the last root below 0."""
+    for steps in range(1, 120):
+        for clock in CLOCKS:
+            assert len(Uniform(steps, "flow", 1.5).times(clock, True)) == steps + 1
+
+
 def test_levels_and_times_are_inverse() -> None:
     for clock in CLOCKS:
         wanted = [0.9, 0.5, 0.1, 0.01]
