@@ -55,6 +55,8 @@ ModelFolder = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A model folder, a checkpoint, or a run's folder.")
 ]
 
+Strength = Annotated[float | None, typer.Option(help="Of guidance; instead of the model's.")]
+
 
 def _version(show: bool) -> None:
     if show:
@@ -116,12 +118,13 @@ def sample(
     number: Annotated[int, typer.Option("-n", "--number", min=1, help="Samples.")] = 16,
     steps: Annotated[int, typer.Option(min=1, help="Network calls.")] = 50,
     seed: Annotated[int, typer.Option(help="The same seed gives the same samples.")] = 0,
-    guidance: Annotated[
-        float | None, typer.Option(help="Strength; instead of the model's.")
-    ] = None,
+    guidance: Strength = None,
     sampler: Annotated[
         str | None,
         typer.Option(help="Such as DDIM or '{DDIM: {eta: 0.5}}'; instead of the model's."),
+    ] = None,
+    grid: Annotated[
+        str | None, typer.Option(help="Such as Karras or '{Uniform: {variable: flow}}'.")
     ] = None,
     out: Annotated[
         Path | None,
@@ -137,7 +140,7 @@ def sample(
     from .sample import Wish
     from .sample import sample as run
 
-    wish = Wish(tuple(label or ()), number, steps, seed, guidance, sampler)
+    wish = Wish(tuple(label or ()), number, steps, seed, guidance, sampler, grid)
     run(model, wish, out, custom or [])
 
 
@@ -149,13 +152,17 @@ def evaluate(
     steps: Annotated[int, typer.Option(min=1, help="Network calls for each sample.")] = 50,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     size: Annotated[int | None, typer.Option(help="Side of pictures from a folder.")] = None,
+    method: Annotated[
+        str, typer.Option(help="Of the likelihood: bound, importance (tighter) or ode (exact).")
+    ] = "bound",
+    draws: Annotated[int, typer.Option(min=1, help="Of the likelihood of each item.")] = 1,
     json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
     custom: Custom = None,
 ) -> None:
     """Measure a model: bits per dimension, and for labelled pictures what a classifier says."""
     from .evaluate import evaluate as run
 
-    run(model, source, number, steps, seed, size, json, custom or [])
+    run(model, source, number, steps, seed, size, json, custom or [], method, draws)
 
 
 @app.command()
@@ -163,9 +170,7 @@ def solvers(
     model: ModelFolder,
     calls: Annotated[str, typer.Option(help="Network calls to compare at.")] = "5,8,12,20,32",
     number: Annotated[int, typer.Option("-n", "--number", min=1, help="Starts.")] = 16,
-    guidance: Annotated[
-        float | None, typer.Option(help="Strength; instead of the model's.")
-    ] = None,
+    guidance: Strength = None,
     seed: Annotated[int, typer.Option(help="Of the starts.")] = 0,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="FILE.png: a plot.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
@@ -183,9 +188,7 @@ def tune(
     steps: Annotated[int, typer.Option(min=1, help="Network calls of a sampling.")] = 10,
     seconds: Annotated[float, typer.Option(min=1.0, help="How long to search.")] = 60.0,
     number: Annotated[int, typer.Option("-n", "--number", min=2, help="Starts.")] = 32,
-    guidance: Annotated[
-        float | None, typer.Option(help="Strength; instead of the model's.")
-    ] = None,
+    guidance: Strength = None,
     seed: Annotated[int, typer.Option(help="Of the starts.")] = 0,
     custom: Custom = None,
 ) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor
 from ..data.items import fetch
 from ..data.source import Source
 from ..errors import DiffusionError, InputError
+from ..likelihood.ode import STEPS
 from ..metric import Judge, Quality, measure
 from ..model import Model
 from ..rng import generator
@@ -31,12 +32,12 @@ TERMS = 100
 
 def evaluate(
     folder: Path, source: str, number: int, steps: int, seed: int, size: int | None,
-    as_json: bool, custom: list[str],
+    as_json: bool, custom: list[str], method: str = "bound", draws: int = 1,
 ) -> None:  # fmt: skip
     """Measure a model against a source of real data, and print a table or JSON."""
     model = load(folder, custom)
     real = source_for(model, source, size)
-    found: dict[str, Any] = {"source": source, **_bits(model, real, number, seed)}
+    found: dict[str, Any] = {"source": source, **_bits(model, real, number, seed, method, draws)}
     judged = _judged(model, real, number, steps, seed)
     found |= judged.plain() if isinstance(judged, Quality) else judged
     if as_json:
@@ -44,8 +45,9 @@ def evaluate(
         return
     held = "held-out" if found["held_out"] else "training"
     typer.echo(
-        f"bound  {found['bits_per_dim']:.4f} ± {found['standard_error']:.4f} bits/dim  "
-        f"({found['items']} {held} items, {found['terms']} terms)"
+        f"{method}  {found['bits_per_dim']:.4f} ± {found['standard_error']:.4f} bits/dim  "
+        f"({found['items']} {held} items, {found['terms']} {_terms(method)}"
+        f"{f', {draws} draws' if draws > 1 else ''})"
     )
     if isinstance(judged, Quality):
         typer.echo(str(judged))
@@ -55,25 +57,34 @@ def evaluate(
         )
 
 
-def _bits(model: Model[Any], real: Source, number: int, seed: int) -> dict[str, Any]:
-    """The mean of the bound over items spread evenly over the source, with its standard error."""
+def _bits(
+    model: Model[Any], real: Source, number: int, seed: int, method: str, draws: int
+) -> dict[str, Any]:
+    """The mean over items spread evenly over the source, with its standard error.
+
+    Items differ in likelihood, and draws of one item in their estimate: the spread over the items
+    holds both.
+    """
     held = real.w_test is not None
     data = items(model, real.w_test, real.y_test) if held else items(model, real.w, real.y)
     count = min(number, BOUND, len(data))
-    terms = min(model.schedule.steps, TERMS)
+    terms = STEPS if method == "ode" else min(model.schedule.steps, TERMS)
     index = torch.linspace(0, len(data) - 1, count).long()
     values = []
     for part in torch.split(index, max(1, min(64, model.data.batch))):
         w, y = fetch(data, part)
         same_shape(model, w)
-        progress = sys.stderr.isatty()
-        values.append(model.nll(w, y, steps=terms, seed=seed + int(part[0]), progress=progress))
+        values.append(model.nll(w, y, terms, seed=seed + int(part[0]), method=method, draws=draws))
     bits = torch.cat(values).double()
     error = float(bits.std()) / math.sqrt(count) if count > 1 else float("nan")
     return {
         "bits_per_dim": float(bits.mean()), "standard_error": error, "items": count,
-        "terms": terms, "held_out": held,
+        "terms": terms, "held_out": held, "method": method, "draws": draws,
     }  # fmt: skip
+
+
+def _terms(method: str) -> str:
+    return "steps" if method == "ode" else "terms"
 
 
 def _judged(

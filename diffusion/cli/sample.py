@@ -12,7 +12,7 @@ import torch
 import typer
 
 from .. import sampling, tree
-from ..base import Guidance, Sampler
+from ..base import Grid, Guidance, Sampler
 from ..component import arguments, fields
 from ..errors import InputError, MismatchError
 from ..folder import lines
@@ -39,6 +39,7 @@ class Wish:
     seed: int
     guidance: float | None
     sampler: str | None
+    grid: str | None = None
 
 
 def sample(folder: Path, wish: Wish, out: Path | None, custom: list[str]) -> None:
@@ -49,8 +50,10 @@ def sample(folder: Path, wish: Wish, out: Path | None, custom: list[str]) -> Non
     if wish.guidance is not None:
         options["guidance"] = guided(model, wish.guidance)
     if wish.sampler is not None:
-        options["sampler"] = _sampler(wish.sampler)
-    steps = _steps(model, wish.steps)
+        options["sampler"] = _module(wish.sampler, "sampler", Sampler)
+    steps: Any = _steps(model, wish.steps)
+    if wish.grid is not None:
+        steps = _module(wish.grid, "grid", Grid, {"steps": steps})
     states = model.stream(_ids(model, labels), wish.number, steps, **options)
     result = Result(model, labels, list(_decoded(model, states, out)))
     typer.echo(write(result, out))
@@ -123,9 +126,12 @@ def _strong(own: Guidance, strength: float) -> Guidance:
     return type(own)(**given)
 
 
-def _sampler(text: str) -> Sampler:
-    node = lines.parse(text, "--sampler", numbered=False)
-    made = build(Reader().module(node, "sampler"))
-    if not isinstance(made, Sampler):
-        raise InputError(f"--sampler {text}: {made!r} is no sampler.")
+def _module(text: str, kind: str, base: type, more: dict[str, Any] | None = None) -> Any:
+    """The module that an option names, as `Name` or `{Name: {argument: value}}`."""
+    node = lines.parse(text, f"--{kind}", numbered=False)
+    part = Reader().module(node, kind)
+    part.arguments.update(more or {})
+    made = build(part)
+    if not isinstance(made, base):
+        raise InputError(f"--{kind} {text}: {made!r} is no {kind}.")
     return made

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..noise.clock import Clock
 
 HALVINGS = 60
+TINY = 1e-12
 
 
 def ratio(clock: Clock, t: Any) -> float:
@@ -40,7 +41,8 @@ def at(clock: Clock, ratios: Sequence[float], continuous: bool) -> list[Any]:
         low, high = torch.where(small, middle, low), torch.where(small, high, middle)
     # The ends themselves are times, not merely what bisection comes near to.
     ends = _flow(clock(torch.tensor([0.0, 1.0], dtype=torch.float64)))
-    high = torch.where(goal <= ends[0], 0.0, torch.where(goal >= ends[1], 1.0, high))
+    none = (goal <= ends[0]) | (high < TINY)  # less than the schedule's least noise
+    high = torch.where(none, 0.0, torch.where(goal >= ends[1], 1.0, high))
     times: list[float] = high.tolist()
     return times
 

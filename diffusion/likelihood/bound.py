@@ -17,14 +17,22 @@ from torch import Tensor
 from .. import tree
 from ..distribution import Normal
 from ..distribution.draw import draw
+from ..noise.joint import Joint
 from ..rng import Rng
 from ..tree import State
 
 
 def reconstruction(
-    noise: Any, data: Any, w: Tensor, x: Tensor, z: Tensor, t: Any, hat: Tensor
+    noise: Any, data: Any, w: State, x: State, z: State, t: Any, hat: State
 ) -> Tensor:
     """-log p(w | x_1) in nats, `[b]`, from the state `z` one step from the data."""
+    if isinstance(noise, Joint):
+        own = getattr(data, "parts", {})
+        each = {
+            key: reconstruction(part, own.get(key), w[key], x[key], z[key], t, hat[key])
+            for key, part in noise.parts.items()
+        }
+        return total(each)
     if not hasattr(noise, "decoder"):
         return tree.total(noise.approximate(z, t, hat).nll(x))
     logits = data.logits(noise.predict(z, t, hat)) if data is not None else None

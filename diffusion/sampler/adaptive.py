@@ -144,7 +144,10 @@ class Flow:
         """epsilon - x."""
         hat: Any = self.predict(z, self.y, u.to(torch.float32 if z.element_size() < 8 else u.dtype))
         if isinstance(hat, Split):
-            return self.noise.predict_epsilon(z, u, hat) - self.noise.predict(z, u, hat)  # type: ignore[no-any-return]
+            raise InputError(
+                "Adaptive: this guidance moves the state at every step, so that its result depends "
+                "on their number. Use Adams(), or ClassifierFree."
+            )
         solved = self.noise.solve(u)
         on_z, on_hat = solved.ez - solved.xz, solved.eh - solved.xh
         velocity: Tensor = fit(on_z, z) * z + fit(on_hat, z) * hat[0]

@@ -131,9 +131,30 @@ def test_evaluate_measures_text_by_its_bound_alone(there):
     answer = there("evaluate", "runs/text", "--source", "text.txt", "-n", "20", "--json")
     assert answer.code == 0, answer.error
     assert set(json.loads(answer.out)) == {
-        "source", "bits_per_dim", "standard_error", "items", "terms", "held_out",
+        "source", "bits_per_dim", "standard_error", "items", "terms", "held_out", "method", "draws",
     }  # fmt: skip
     assert "no labels" in answer.error
+
+
+def test_evaluate_takes_other_likelihoods(there):
+    words = ("evaluate", "run", "--source", "pictures.npz", "-n", "8", "--steps", "1")
+    found = there(*words, "--method", "ode", "--draws", "2")
+    assert found.code == 0, found.error
+    assert found.out.startswith("ode  ")
+    assert "items, 50 steps, 2 draws)" in found.out
+    words = ("evaluate", "runs/text", "--source", "text.txt", "-n", "20", "--json")
+    one, many = (
+        json.loads(there(*words, "--method", name, "--draws", "20").out)
+        for name in ("bound", "importance")
+    )
+    assert (many["method"], many["draws"]) == ("importance", 20)
+    # The same quantity up to the gap of the bound, which is small before training.
+    apart = many["bits_per_dim"] - one["bits_per_dim"]
+    assert apart != 0
+    assert abs(apart) < 5 * (one["standard_error"] + many["standard_error"])
+    wrong = there(*words, "--method", "ode")
+    assert wrong.code == 1
+    assert "Absorbing: only noise.Gaussian has a probability-flow ODE" in wrong.error
 
 
 def test_evaluate_reads_a_source_in_the_models_own_terms(there):
