@@ -15,9 +15,7 @@ from torch import Tensor
 
 from ..base import Bridge, Sampler
 from ..distribution import Categorical
-from ..sampler.leap import TauLeap
-from ..sampler.remask import Remask
-from ..sampler.trapezoidal import Trapezoidal
+from ..sampler.discrete import Remask, TauLeap, Trapezoidal
 from .enumerated import Enumerated
 
 

@@ -3,8 +3,8 @@
 from .adams import Adams
 from .adaptive import Adaptive
 from .ancestral import DDIM, Ancestral
+from .discrete import Confident, EntropyBound, Remask, TauLeap, Trapezoidal
 from .jump import Consistency, Jump
-from .leap import TauLeap
 from .presets import (
     DEIS,
     LMS,
@@ -20,11 +20,8 @@ from .presets import (
     Heun,
     UniPC,
 )
-from .remask import Remask
 from .runge_kutta import RungeKutta
-from .trapezoidal import Trapezoidal
 from .tuned import Tuned
-from .unmask import Confident, EntropyBound
 
 __all__ = [
     "DDIM", "DEIS", "LMS", "RES", "RES2S", "RES3S", "RK4", "SDE", "Adams", "Adaptive", "Ancestral",

@@ -11,7 +11,7 @@ from diffusion.errors import InputError, MismatchError
 from diffusion.noise import Absorbing, Gaussian, Joint, Structured, Uniform
 from diffusion.noise.fixed import Fixed
 from diffusion.sampler import Confident, EntropyBound, Remask, TauLeap, Trapezoidal
-from diffusion.sampler.unmask import View
+from diffusion.sampler.discrete.unmask import View
 from diffusion.schedule import LogLinear
 
 from .beds import bed, chance, counted, times

@@ -19,11 +19,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..base import Noise, Predict, Sampler
-from ..distribution import Categorical
-from ..errors import choose, require
-from ..rng import Rng
-from ..tree import State
+from ...base import Noise, Predict, Sampler
+from ...distribution import Categorical
+from ...errors import choose, require
+from ...rng import Rng
+from ...tree import State
 from .tokens import ids, masks, state
 
 

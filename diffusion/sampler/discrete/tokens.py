@@ -16,11 +16,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..noise.categorical import Redraw
-from ..noise.fixed import Fixed
-from ..noise.redraw import Absorbing
-from ..noise.structured import Structured
-from ..rng import Rng
+from ...noise.categorical import Redraw
+from ...noise.fixed import Fixed
+from ...noise.redraw import Absorbing
+from ...noise.structured import Structured
+from ...rng import Rng
 
 
 def ids(z: Tensor) -> Tensor:

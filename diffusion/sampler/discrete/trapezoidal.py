@@ -24,11 +24,11 @@ from typing import Any
 
 from torch import Tensor
 
-from ..base import Noise, Predict, Sampler
-from ..distribution import Categorical
-from ..errors import require
-from ..rng import Rng
-from ..tree import State
+from ...base import Noise, Predict, Sampler
+from ...distribution import Categorical
+from ...errors import require
+from ...rng import Rng
+from ...tree import State
 from .tokens import ids, likelihood, rank_one, state
 
 

@@ -23,11 +23,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..base import Noise, Predict, Sampler
-from ..distribution import Categorical
-from ..errors import choose, require
-from ..rng import Rng, uniform
-from ..tree import State
+from ...base import Noise, Predict, Sampler
+from ...distribution import Categorical
+from ...errors import choose, require
+from ...rng import Rng, uniform
+from ...tree import State
 from .tokens import ids, masks, state
 
 ORDERS = ("drawn", "peak", "margin", "entropy")

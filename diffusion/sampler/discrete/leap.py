@@ -5,8 +5,8 @@ Forward, a token is redrawn from pi at the rate beta = -d log(kappa)/dt. By time
 
     beta·pi(z)·q(j)/q(z),    q = kappa·l + (1 - kappa)·pi
 
-with l the token's law given the others, see `diffusion.sampler.tokens`. Over a step l is held
-fixed, and the integral of the rate depends on kappa at the two ends only:
+with l the token's law given the others, see `diffusion.sampler.discrete.tokens`. Over a step l is
+held fixed, and the integral of the rate depends on kappa at the two ends only:
 
     L(j) = pi(j)·log(kappa_s/kappa_t) + (pi(z)·l(j) - pi(j)·l(z))·G
     G = ∫ dkappa / (pi(z) + kappa·d) = log(1 + d·(kappa_s - kappa_t)/D) / d
@@ -25,10 +25,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..base import Noise, Predict, Sampler
-from ..distribution import Categorical
-from ..rng import Rng
-from ..tree import State
+from ...base import Noise, Predict, Sampler
+from ...distribution import Categorical
+from ...rng import Rng
+from ...tree import State
 from .tokens import ids, likelihood, rank_one, redraw_law, state
 
 
