@@ -11,7 +11,7 @@ from typing import Any, Generic, Literal, Self, Unpack, overload
 import torch
 from torch import Tensor
 
-from . import fit, rng, sampling, tree
+from . import fit, sampling, tree
 from .base import D, Data, Guidance, Loss, Net, Noise, Sampler, Schedule, Time
 from .batch import Batch
 from .errors import InputError
@@ -115,14 +115,9 @@ class Model(Generic[D]):
         return made
 
     def sample(
-        self,
-        y: Any = None,
-        batch: int | None = None,
-        steps: Steps = None,
-        *,
-        trajectory: bool = False,
-        **options: Unpack[Options],
-    ) -> State:
+        self, y: Any = None, batch: int | None = None, steps: Steps = None, *,
+        trajectory: bool = False, **options: Unpack[Options],
+    ) -> State:  # fmt: skip
         """Draw samples `[b, ...]`, decoded.
 
         Args:
@@ -141,12 +136,9 @@ class Model(Generic[D]):
             return data.decode(last)
 
     def stream(
-        self,
-        y: Any = None,
-        batch: int | None = None,
-        steps: Steps = None,
+        self, y: Any = None, batch: int | None = None, steps: Steps = None,
         **options: Unpack[Options],
-    ) -> Iterator[State]:
+    ) -> Iterator[State]:  # fmt: skip
         """Yield every encoded state of a sampling, starting with pure noise; see `sample`."""
         return sampling.stream(self, y, batch, steps, **options)
 
@@ -181,16 +173,10 @@ class Model(Generic[D]):
         )
 
     def tune(
-        self,
-        steps: int,
-        y: Any = None,
-        batch: int | None = 32,
-        *,
-        guidance: Guidance | None = None,
-        seconds: float = 60.0,
-        seed: int = 0,
+        self, steps: int, y: Any = None, batch: int | None = 32, *,
+        guidance: Guidance | None = None, seconds: float = 60.0, seed: int = 0,
         progress: bool = False,
-    ) -> Self:
+    ) -> Self:  # fmt: skip
         """This model with the sampler and the noise levels that suit so many steps best.
 
         Measured against its own fine trajectory, for `seconds`; see `diffusion.sampling.tune`. The
@@ -224,12 +210,9 @@ class Model(Generic[D]):
 
     @classmethod
     def load(
-        cls,
-        folder: str | Path,
-        device: torch.device | str = "cpu",
-        custom: Sequence[type] = (),
+        cls, folder: str | Path, device: torch.device | str = "cpu", custom: Sequence[type] = (),
         **modules: Any,
-    ) -> Model[Any]:
+    ) -> Model[Any]:  # fmt: skip
         """Read a folder; nothing in it is executed.
 
         Args:
@@ -254,14 +237,9 @@ class Model(Generic[D]):
 
     def batch(self, w: State, y: State = None) -> Batch[D]:
         """The training batch of some items, as a loss sees it: for inspection."""
-        from .train.loop import assemble
+        from .train.loop import inspected
 
-        if y is None:
-            y = torch.zeros(tree.size(w), dtype=torch.long)
-        with rng.scope(rng.fold(self.seed, "batch"), self.device):
-            made = assemble(self, w, y)
-            assert made.hat is not None  # computed here, where the seed decides about dropout
-            return made
+        return inspected(self, w, y)
 
     def __repr__(self) -> str:
         lines = [f"  {name}={getattr(self, name)!r}," for name in fit.MODULES]

@@ -114,36 +114,39 @@ class RungeKutta(Sampler):
         return remembered(noise, (self, *times), lambda bound: self._planned(bound, times))
 
     def _planned(self, noise: Any, times: Sequence[Any]) -> list[Step]:
-        top = ratio(noise.clock, noise.clock.steps)
-        steps = []
-        for t, s in pairwise(times):
-            raised, churn = self._raised(noise, t, len(times) - 1, top)
-            steps.append(self._step(noise, raised, s)._replace(churn=churn))
-        return steps
+        starts, churns = self._raised(noise, times)
+        pairs = [*zip(starts, times[1:], strict=True)]
+        found = zip(pairs, self._inner(noise, pairs), churns, strict=True)
+        return [self._step(noise, t, s, inner, churn) for (t, s), inner, churn in found]
 
     def _raised(
-        self, noise: Any, t: Any, count: int, top: float
-    ) -> tuple[Any, tuple[float, float]]:
-        """A time of more noise to start from, and how to get there."""
-        now, (low, high) = ratio(noise.clock, t), self.churn_range
-        up = now * (1 + min(self.churn / count, math.sqrt(2) - 1))
-        if not (self.churn and low <= now <= high and up <= top):
-            return t, (1.0, 0.0)
-        later = at_levels(noise.clock, [up], isinstance(t, float))[0]
-        (signal, sigma), (signal_up, sigma_up) = noise.clock(t), noise.clock(later)
-        scale = signal_up / signal
-        added = self.churn_scale * max(sigma_up**2 - (scale * sigma) ** 2, 0.0) ** 0.5
-        return later, (scale, added)
+        self, noise: Any, times: Sequence[Any]
+    ) -> tuple[list[Any], list[tuple[float, float]]]:
+        """Times of more noise to start from, and how to get there: a factor, and a deviation."""
+        starts, churns = list(times[:-1]), [(1.0, 0.0)] * (len(times) - 1)
+        if not self.churn:
+            return starts, churns
+        grown = 1 + min(self.churn / len(starts), math.sqrt(2) - 1)
+        top, (low, high) = ratio(noise.clock, noise.clock.steps), self.churn_range
+        now = [ratio(noise.clock, t) for t in starts]
+        up = {i: r * grown for i, r in enumerate(now) if low <= r <= high and r * grown <= top}
+        up = {i: r for i, r in up.items() if r < math.inf}
+        later = at_levels(noise.clock, [*up.values()], isinstance(times[0], float))
+        for i, t in zip(up, later, strict=True):
+            (signal, sigma), (signal_up, sigma_up) = noise.clock(starts[i]), noise.clock(t)
+            scale = signal_up / signal
+            added = max(sigma_up**2 - (scale * sigma) ** 2, 0.0) ** 0.5
+            starts[i], churns[i] = t, (scale, self.churn_scale * added)
+        return starts, churns
 
-    def _step(self, noise: Any, t: Any, s: Any) -> Step:
-        tableau = TABLEAUX[self.tableau]
+    def _step(
+        self, noise: Any, t: Any, s: Any, inner: list[Any] | None, churn: tuple[float, float]
+    ) -> Step:
+        tableau = TABLEAUX["euler" if inner is None else self.tableau]
         here, there = points(noise, [t, s])
         row = TARGETS[self.target]
         startable(self, row, here)
-        inner = self._times(noise, t, s, here, there, [c for c, _ in tableau.stages])
-        if inner is None:
-            tableau, inner = TABLEAUX["euler"], []
-        places = [t, *inner]
+        places = [t, *(inner or [])]
         at = points(noise, places)
         reads = [reading(noise, row, p, place) for p, place in zip(at, places, strict=True)]
         stages = [Stage(t, Sum(1.0, ()), reads[0])]
@@ -152,9 +155,8 @@ class RungeKutta(Sampler):
             stages.append(Stage(places[i], state, reads[i]))
         if there.sigma == 0 and self.target == "F" and not inner:
             on_z, on_y = to_data(row, here)
-            return Step((1.0, 0.0), stages, Sum(on_z, (on_y,)).scaled(reads))
-        final = self._sum(here, there, at, tableau.final).scaled(reads)
-        return Step((1.0, 0.0), stages, final)
+            return Step(churn, stages, Sum(on_z, (on_y,)).scaled(reads))
+        return Step(churn, stages, self._sum(here, there, at, tableau.final).scaled(reads))
 
     def _sum(self, start: Point, end: Point, at: list[Point], nodes: Nodes) -> Sum:
         row, variable = TARGETS[self.target], VARIABLES[self.variable]
@@ -166,20 +168,26 @@ class RungeKutta(Sampler):
                 factors[i] = factor / len(group)
         return Sum(on_z, tuple(factors))
 
-    def _times(
-        self, noise: Any, t: Any, s: Any, here: Point, there: Point, places: list[float]
-    ) -> list[Any] | None:
-        """The times of the stages; None where the network can't be called there."""
-        of = VARIABLES[self.variable].of
-        low, high = (of(p.ratio, p.data) for p in (there, here))
-        inner = [c for c in places if c < 1]
-        if there.sigma == 0 and (len(inner) < len(places) or not math.isfinite(low)):
-            return None
-        if inner and not (math.isfinite(low) and math.isfinite(high)):
-            return None
-        inside = np.array([high + c * (low - high) for c in inner])
-        levels = VARIABLES[self.variable].ratio(inside, here.data).tolist()
-        found = dict(zip(inner, at_levels(noise.clock, levels, isinstance(t, float)), strict=True))
-        times = [found.get(c, s) for c in places]
-        distinct = all(s < found[c] < t for c in inner)
-        return times if distinct and len(set(found.values())) == len(found) else None
+    def _inner(self, noise: Any, pairs: list[tuple[Any, Any]]) -> list[list[Any] | None]:
+        """The times of each step's stages after the first; None where there can be none."""
+        variable, places = VARIABLES[self.variable], [c for c, _ in TABLEAUX[self.tableau].stages]
+        between = sorted({c for c in places if c < 1})
+        levels: list[list[float]] = []
+        for t, s in pairs:
+            ends = points(noise, [t, s])
+            high, low = (variable.of(p.ratio, p.data) for p in ends)
+            # At the data the network is not called, and no place lies halfway to infinity.
+            ends_there = ends[1].sigma == 0 and (1.0 in places or not math.isfinite(low))
+            known = not ends_there and math.isfinite(high) and math.isfinite(low)
+            inside = np.array([high + c * (low - high) for c in between] if known else [])
+            levels.append(variable.ratio(inside, ends[0].data).tolist())
+        flat = [level for one in levels for level in one]
+        found = iter(at_levels(noise.clock, flat, isinstance(pairs[0][0], float)) if flat else [])
+        inner: list[list[Any] | None] = []
+        for (t, s), own in zip(pairs, levels, strict=True):
+            at = dict(zip(between, [next(found) for _ in own], strict=False))
+            chain = [t, *at.values(), s]
+            falls = len(at) == len(between) and all(a > b for a, b in pairwise(chain))
+            reached = s > 0 or 1.0 not in places
+            inner.append([at.get(c, s) for c in places] if falls and reached else None)
+        return inner

@@ -121,6 +121,16 @@ def networks(parts: nn.Module) -> list[nn.Module]:
     ]
 
 
+def inspected(model: Model[Any], w: Any, y: Any = None) -> Batch[Any]:
+    """See `Model.batch`."""
+    if y is None:
+        y = torch.zeros(tree.size(w), dtype=torch.long)
+    with rng.scope(rng.fold(model.seed, "batch"), model.device):
+        made = assemble(model, w, y)
+        assert made.hat is not None  # computed here, where the seed decides about dropout
+        return made
+
+
 class training:
     """Put modules into training mode, and back into the mode each was in."""
 
