@@ -71,8 +71,8 @@ def counted(law: Enumerated, noise: Absorbing, sampler: Sampler, steps: int) -> 
     return calls, law.variation(table / SIZE)
 
 
-def row(name: str, values: Sequence[object]) -> str:
-    cells = (f"{v:.5f}" if isinstance(v, float) else str(v) for v in values)
+def row(name: str, values: Sequence[float]) -> str:
+    cells = (f"{v:.5f}" if isinstance(v, float) and v < 1 else f"{v:g}" for v in values)
     return f"| {name} | " + " | ".join(cells) + " |"
 
 

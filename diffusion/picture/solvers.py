@@ -18,8 +18,12 @@ def solvers(
     path: str | Path,
     title: str = "",
     ylabel: str = "relative error",
+    most: float | None = None,
 ) -> Path:
     """Draw (network calls, error) for each name on logarithmic axes, the first ones in colour.
+
+    Args:
+        most: where the axis of errors ends, so that one bad line does not flatten the others.
 
     Errors: matplotlib is not installed (the extra `plot`).
     """
@@ -35,6 +39,10 @@ def solvers(
                   label=name)  # fmt: skip
     plot.set_xscale("log")
     plot.set_yscale("log")
+    if most is not None:
+        plot.set_ylim(top=most)
+        for axis in (plot.yaxis.set_major_formatter, plot.yaxis.set_minor_formatter):
+            axis(axes.StrMethodFormatter("{x:g}"))
     _ticks(plot, axes, sorted({c for calls, _ in errors.values() for c in calls}))
     plot.set_xlabel("network calls")
     plot.set_ylabel(ylabel)
