@@ -141,3 +141,15 @@ def test_curve_without_matplotlib_names_the_extra(tmp_path: Path, monkeypatch):
 def test_curve_needs_history(tmp_path: Path):
     with pytest.raises(InputError, match="at least one epoch"):
         curve([], tmp_path / "c.png")
+
+
+def test_lines_of_solvers_are_drawn_on_logarithmic_axes(tmp_path):
+    from diffusion.picture.solvers import solvers
+
+    errors = {f"solver {i}": ((5, 8, 20), (0.5 / (i + 1), 0.1, 0.01)) for i in range(14)}
+    whole = solvers(errors, tmp_path / "all.png", "errors").read_bytes()
+    cut = solvers(errors, tmp_path / "cut.png", "errors", most=0.2).read_bytes()
+    assert whole[:4] == cut[:4] == b"\x89PNG"
+    assert whole != cut
+    with pytest.raises(InputError, match="at least one line"):
+        solvers({}, tmp_path / "none.png")

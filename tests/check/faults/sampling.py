@@ -1,4 +1,4 @@
-"""Faulty guidances and samplers."""
+"""Faulty guidances, samplers and grids."""
 
 from itertools import pairwise
 from typing import Any
@@ -8,6 +8,7 @@ import torch
 from diffusion.base import Guidance, Sampler
 from diffusion.distribution import Normal as Library
 from diffusion.distribution.draw import draw
+from diffusion.grid import Uniform
 from diffusion.guidance import ClassifierFree
 from diffusion.sampler import Ancestral
 
@@ -118,6 +119,37 @@ class TooNoisy(Sampler):
             yield z
 
 
+class Short(Uniform):
+    """Counts times where it should count steps."""
+
+    def times(self, clock: Any, continuous: bool) -> list[Any]:
+        return super().times(clock, continuous)[1:]
+
+
+class StopsEarly(Uniform):
+    """Ends one step above the data."""
+
+    def times(self, clock: Any, continuous: bool) -> list[Any]:
+        *rest, _ = super().times(clock, continuous)
+        return [*rest, rest[-1] / 2 if continuous else 1]
+
+
+class Whole(Uniform):
+    """Gives integers as floats."""
+
+    def times(self, clock: Any, continuous: bool) -> list[Any]:
+        return [float(t) for t in super().times(clock, continuous)]
+
+
+class Wanders(Uniform):
+    """Gives other times at every call."""
+
+    def times(self, clock: Any, continuous: bool) -> list[Any]:
+        self.calls = getattr(self, "calls", 0) + 1
+        first, *rest = super().times(clock, continuous)
+        return [first - 1e-3 * self.calls if continuous else first, *rest]
+
+
 FAULTS: list[tuple[Any, str]] = [
     (ErasesLabels(0.3), "labels kept"),
     (WholeBatch(0.3), "corrupt"),
@@ -131,4 +163,8 @@ FAULTS: list[tuple[Any, str]] = [
     (InPlace(), "start kept"),
     (Eager(), "lazy"),
     (TooNoisy(), "law of the data"),
+    (Short(8), "number of steps"),
+    (StopsEarly(8), "falls to 0"),
+    (Whole(8), "type"),
+    (Wanders(8), "repeatable"),
 ]
