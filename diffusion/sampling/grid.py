@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -25,14 +26,15 @@ def grid(model: Model[Any], steps: Steps, sampler: Sampler | None = None) -> lis
         return _given(model, [t.item() if isinstance(t, Tensor) else t for t in steps])
     count = steps.steps if isinstance(steps, Grid) else top if steps is None else steps
     if not isinstance(count, int) or count < 1:
-        raise InputError(f"sample.steps: expected at least 1, got {count!r}.")
+        wanted = "a number of at least 1, descending times, or a grid such as grid.Karras(20)"
+        raise InputError(f"sample.steps: expected {wanted}; got {count!r}.")
     if count > top and not continuous:
         raise InputError(f"sample.steps: {count} is more than the schedule's {top} steps.")
-    wanted = steps if isinstance(steps, Grid) else None
-    if wanted is None and sampler is not None and isinstance(steps, int):
-        wanted = sampler.grid(count)
-    if wanted is not None:
-        return wanted.times(clock(model), continuous)
+    chosen = steps if isinstance(steps, Grid) else None
+    if chosen is None and sampler is not None and isinstance(steps, int):
+        chosen = sampler.grid(count)
+    if chosen is not None:
+        return chosen.times(clock(model), continuous)
     if continuous:
         return [1 - i / count for i in range(count)] + [0.0]
     return [round(top * (1 - i / count)) for i in range(count + 1)]
@@ -47,8 +49,9 @@ def clock(model: Model[Any]) -> Clock:
 def _given(model: Model[Any], times: list[Any]) -> list[Any]:
     kind = float if model.time.continuous else int
     top = 1.0 if model.time.continuous else model.schedule.steps
-    times = [kind(t) for t in times if kind(t) == t]
-    falling = all(a > b for a, b in pairwise(times))
+    exact = all(isinstance(t, (int, float)) and math.isfinite(t) and kind(t) == t for t in times)
+    times = [kind(t) for t in times] if exact else times
+    falling = exact and all(a > b for a, b in pairwise(times))
     if len(times) < 2 or not falling or times[0] > top or times[-1] != 0:
         raise InputError(
             f"sample.steps: times must fall strictly from at most {top} to 0, as "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from .. import tree
 from ..base import Data
@@ -26,6 +27,7 @@ def start(
         raise InputError("sample.strength says how much noise start=items get; there are none.")
     if z is not None and items is not None:
         raise InputError("sample: give z (a state) or start (items to be noised), not both.")
+    z, items = (_tensors(name, one) for name, one in (("z", z), ("start", items)))
     shape = tree.map(lambda one: (size, *one), model.shape)
     if z is not None:
         return model.cast(tree.to(_fitting("z", z, shape), model.device)), times
@@ -46,6 +48,19 @@ def shortened(times: list[Any], steps: int, strength: float) -> list[Any]:
     whole = isinstance(times[0], int)
     first = max(round(strength * steps), 1) if whole else float(strength)
     return [first, *(t for t in times if t < first)] if first < times[0] else times
+
+
+def _tensors(name: str, state: Any) -> State:
+    """`state` with arrays made tensors."""
+
+    def one(leaf: Any) -> Tensor:
+        if isinstance(leaf, Tensor):
+            return leaf
+        if not hasattr(leaf, "__array__"):
+            raise InputError(f"sample.{name}: expected tensors or arrays, got {leaf!r}.")
+        return torch.as_tensor(leaf)
+
+    return None if state is None else tree.map(one, state)
 
 
 def _fitting(name: str, state: State, shape: State) -> State:

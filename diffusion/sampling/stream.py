@@ -62,6 +62,8 @@ def stream(
     _known(options)
     sampler, guidance = options.get("sampler") or model.sampler, options.get("guidance")
     guidance = model.guidance if guidance is None else guidance
+    of_kind("sampler", sampler, Sampler)
+    of_kind("guidance", guidance, Guidance)
     own = options.get("z"), options.get("start")
     given, fixed, seed = options.get("given"), options.get("known"), options.get("seed")
     reason = sampler.fits(model.noise)
@@ -108,6 +110,13 @@ def _walk(
             if done == count - 1:
                 _finite(z)
             yield z
+
+
+def of_kind(name: str, value: Any, base: type) -> None:
+    """Raise unless an option is a module of its kind, or None."""
+    if value is not None and not isinstance(value, base):
+        what = f"{value.__name__} (a class: call it)" if isinstance(value, type) else repr(value)
+        raise InputError(f"sample.{name}: expected a {base.__name__}, got {what}.")
 
 
 def _finite(z: State) -> None:

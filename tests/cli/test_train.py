@@ -112,7 +112,10 @@ def test_set_refuses_what_is_not_there(shell, change):
 
 EDITS = {
     ("ema: 0.9", "emma: 0.9"): "line 13: unknown key 'emma'",
-    ("ema: 0.9", "ema: 2"): "line 13: Model.ema: expected a decay in (0, 1), or train.Profile(); got 2.0",
+    (
+        "ema: 0.9",
+        "ema: 2",
+    ): "line 13: Model.ema: expected a decay in (0, 1), or train.Profile(); got 2.0",
     ("ema: 0.9", "trained: {}"): "describes a saved model; remove it",
     ("steps: 20", "stpes: 20"): "line 5: schedule.Flow has no argument 'stpes'",
     ("steps: 20", "steps: many"): "line 5: schedule.Flow.steps: Input should be a valid integer",

@@ -106,7 +106,26 @@ def test_wrong_starts_are_errors() -> None:
         model().sample(z=torch.zeros(1, 3), start=torch.zeros(1, 3), steps=3)
     with pytest.raises(InputError, match=r"strength: expected a share of time in \(0, 1\], got 2"):
         model().sample(start=torch.zeros(1, 3), strength=2, steps=3)
+    with pytest.raises(InputError, match=r"sample.z: expected tensors or arrays, got 'noise'"):
+        model().sample(batch=1, z="noise", steps=3)
     with pytest.raises(InputError, match="there are none"):
         model().sample(batch=1, strength=0.5, steps=3)
     with pytest.raises(InputError, match=r"no option 'strenght'.*strength"):
         model().sample(batch=1, strenght=0.5, steps=3)
+
+
+def test_modules_of_the_wrong_kind_are_errors() -> None:
+    with pytest.raises(InputError, match=r"expected a Sampler, got Adams \(a class: call it"):
+        model().sample(batch=1, steps=3, sampler=Adams)
+    with pytest.raises(InputError, match="guidance: expected a Guidance, got 'strong'"):
+        model().sample(batch=1, steps=3, guidance="strong")
+    with pytest.raises(InputError, match=r"or a grid such as grid.Karras\(20\); got 3.5"):
+        model().sample(batch=1, steps=3.5)
+
+
+@pytest.mark.parametrize("times", [[1.0, float("nan"), 0.0], [1.0, "0.5", 0.0], [0.5], []])
+def test_no_time_is_silently_left_out(times) -> None:
+    with pytest.raises(InputError, match="times must fall strictly"):
+        model().sample(batch=1, steps=times)
+    with pytest.raises(InputError, match="as integers"):
+        model(time=time.Discrete()).sample(batch=1, steps=[100, 50.5, 0])
