@@ -124,7 +124,7 @@ def integral(level: float) -> float:
 
 def test_dpm_solver_3m_takes_half_of_the_curvature(tmp_path: Path) -> None:
     """x(l0 + s) = D0 + D1·s/h + D2·s²/h² needs alpha·2·((e^-h - 1 + h)/h² - 1/2)·D2 with a minus;
-    their third-order update has no 2 (nor have k-diffusion's, and the authors' own code). So their
+    their third-order update has no 2 (nor has that of k-diffusion 0.1.1). So their
     third order has errors of h³ in a step, as the second order has.
     """
     one = peer("DPMSolverMultistep", solver_order=3, prediction_type="sample")
