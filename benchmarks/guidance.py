@@ -155,7 +155,7 @@ def problems() -> None:
 COLOURS = torch.tensor([[31, 95, 168], [209, 96, 61], [60, 141, 90]]).double()
 
 
-def panel(one: Guidance, side: int = 96, reach: float = 2.4) -> Tensor:
+def panel(one: Guidance, side: int = 128, reach: float = 3.4) -> Tensor:
     """Samples of all three classes as a picture `[3, side, side]` of their densities."""
     ink = torch.zeros(side, side, 3).double()
     for y in (1, 2, 3):
