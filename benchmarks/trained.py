@@ -86,7 +86,7 @@ def main(name: str, each: int) -> None:
     real = next(iter(found.values())).real_frechet
     print(f"\nreal training pictures: {real:.3f}, at N = {next(iter(found.values())).count}")
     draw(lines, folder / f"solvers-{name}.png", f"{name}: Fréchet distance to held-out pictures",
-         "Fréchet distance", most=5 * real)  # fmt: skip
+         "Fréchet distance", most=8 * real)  # fmt: skip
 
 
 if __name__ == "__main__":

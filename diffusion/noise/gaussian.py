@@ -187,6 +187,10 @@ class Gaussian(Bridge[Normal]):
         spread = self.sigma_data if self.parameter == "F" else 1.0
         return (z * fit((signal**2 * spread**2 + sigma**2) ** -0.5, z)).to(z.dtype)
 
+    def means(self, times: Sequence[Any]) -> list[tuple[float, float]]:
+        """The coefficients of z and hat of the mean of every step along host times."""
+        return [self._planned(t, s)[:2] for t, s in pairwise(times)]
+
     def _planned(self, t: Any, s: Any) -> tuple[float, float, float]:
         """`_towards` at host times: looked up, after one evaluation for the whole sampling."""
         plan = self.__dict__["_plan"]

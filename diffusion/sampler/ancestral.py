@@ -9,8 +9,10 @@ from ..distribution.draw import draw
 from ..errors import require
 from ..noise.gaussian import Gaussian
 from ..noise.joint import Joint
+from ..noise.split import Split
 from ..rng import Rng
 from ..tree import State
+from .plan import combine
 
 
 class Ancestral(Sampler):
@@ -48,9 +50,22 @@ class DDIM(Sampler):
     def __call__(
         self, noise: Any, predict: Predict, z: State, y: State, times: Sequence[Any], rng: Rng
     ) -> Iterator[State]:
-        return Ancestral()(self._quiet(noise), predict, z, y, times, rng)
+        quiet = self._quiet(noise)
+        if self.eta > 0 or not isinstance(quiet, Gaussian):
+            yield from Ancestral()(quiet, predict, z, y, times, rng)
+            return
+        for (t, s), (on_z, on_hat) in zip(pairwise(times), quiet.means(times), strict=True):
+            hat = predict(z, y, t)
+            if isinstance(hat, Split):
+                z = quiet.step(z, t, s, hat).mu
+            else:
+                z = combine(on_z, z, (on_hat,), (hat[0],))
+            yield z
 
     def _quiet(self, noise: Any) -> Any:
+        """The noise with our share of the posterior's variance, which no network predicts."""
         if isinstance(noise, Joint):
             return noise.vary(parts={key: self._quiet(part) for key, part in noise.parts.items()})
+        if isinstance(noise, Gaussian) or isinstance(getattr(noise, "inner", None), Gaussian):
+            return noise.vary(eta=self.eta, variance="fixed")
         return noise.vary(eta=self.eta) if hasattr(noise, "eta") else noise

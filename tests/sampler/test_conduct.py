@@ -159,3 +159,15 @@ def test_gaussian_parts_of_joint_noise_are_integrated() -> None:
     held = [{"a": t, "b": 0.0} for t in times]  # a known modality stays as it is
     states = list(Adams()(joint, predict, z, None, held, rng.samples(0, 2)))
     assert torch.equal(states[-1]["b"], z["b"])
+
+
+def test_ddim_draws_nothing_even_where_networks_predict_a_variance() -> None:
+    """Its noise is a share of the posterior's; a learned variance is that of ancestral steps."""
+    learned = noise.Gaussian("v", "learned").bind(schedule.Cosine(1000))
+    z, hat = torch.randn(2, 3), torch.randn(2, 2, 3)
+    ends = [
+        list(DDIM()(process, lambda z, y, t, h=said: h, z, None, TIMES, rng.samples(seed, 2)))[-1]
+        for process, said, seed in ((learned, hat, 0), (learned, hat, 1), (PROCESS, hat[:1], 0))
+    ]
+    assert torch.equal(ends[0], ends[1])
+    torch.testing.assert_close(ends[0], ends[2])
