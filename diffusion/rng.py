@@ -8,6 +8,7 @@ CPU: the same seed gives the same noise on every device.
 
 import hashlib
 import math
+import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
@@ -15,12 +16,16 @@ from typing import Any, TypeAlias
 import torch
 from torch import Generator, Tensor
 
+from .errors import InputError
+
 Rng: TypeAlias = Generator | Sequence[Generator] | None
+Seed: TypeAlias = int | Sequence[int] | Generator
+"""One seed for all samples, or one for each; a generator is asked for one, and advances."""
 
 
 def fold(seed: int, *path: int | str) -> int:
     """A 63-bit seed derived from `seed` and a path such as `("epoch", 3)`."""
-    digest = hashlib.blake2b(repr((seed, *path)).encode(), digest_size=8).digest()
+    digest = hashlib.blake2b(repr((whole(seed), *path)).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1
 
 
@@ -56,9 +61,34 @@ class Each(tuple[Generator, ...]):
         return left.pop()
 
 
-def samples(seed: int, size: int, first: int = 0) -> Each:
-    """One generator for each of `size` samples: sample `i` depends on `(seed, first + i)` only."""
-    return Each(generator(seed, "sample", first + i) for i in range(size))
+def whole(seed: Any) -> int:
+    """A seed as Python's int, whatever library it comes from, so that 3 is 3."""
+    try:
+        return operator.index(seed)
+    except TypeError:
+        raise InputError(
+            "seed: expected a whole number, one for each sample, or a torch.Generator; got "
+            f"{seed!r}."
+        ) from None
+
+
+def samples(seed: Seed, size: int, first: int = 0) -> Each:
+    """One generator for each of `size` samples: sample `i` depends on `(seed, first + i)` only.
+
+    With a seed for each sample, sample `i` is the first of the i-th seed, as in a batch of one.
+    """
+    if isinstance(seed, Generator):
+        seed = int(torch.randint(2**62, (), generator=seed, device=seed.device))
+    if isinstance(seed, (str, bytes)) or not hasattr(seed, "__len__") or _scalar(seed):
+        return Each(generator(whole(seed), "sample", first + i) for i in range(size))
+    if len(seed) != size:
+        raise InputError(f"seed: {len(seed)} seeds for {size} samples; give one for each, or one.")
+    return Each(generator(whole(one), "sample", 0) for one in seed)
+
+
+def _scalar(seed: Any) -> bool:
+    """Whether this is a number of another library, which have a length that can't be asked."""
+    return getattr(seed, "shape", None) == ()
 
 
 def entropy() -> int:

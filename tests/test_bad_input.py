@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 import diffusion
-from diffusion import data, guidance, loss, noise, sampler, schedule, train
+from diffusion import data, guidance, loss, net, noise, sampler, schedule, train
 from diffusion import time as times
 from diffusion.errors import DiffusionError
 
@@ -88,12 +88,23 @@ CASES = [
     case(r"class ids must be 0 \(null\) to 3; got 7", lambda: model().sample(y=[7])),
     case(r"no class 'cat'; the model has no class names", lambda: model().sample(y=["cat"])),
     case(r"batch=3, but y has 2 conditions", lambda: model().sample(y=[1, 2], batch=3)),
-    case(r"expected at least 1", lambda: model().sample(batch=2, steps=0)),
+    case(r"a number of at least 1", lambda: model().sample(batch=2, steps=0)),
     case(r"200 is more than the schedule's 100 steps", lambda: model().sample(batch=2, steps=200)),
     case(r"times must fall strictly", lambda: model().sample(batch=2, steps=[10, 50, 0])),
     case(r"no option 'sead'.*Did you mean 'seed'", lambda: model().sample(batch=2, sead=1)),
     case(r"needs noise\.Joint", lambda: model().sample(given={"a": X})),
     case(r"known needs mask", lambda: model().sample(known=X)),
+    case(r"mask says where known= items are kept; there are none",
+         lambda: model().sample(batch=2, mask=torch.ones(2) > 0)),
+    case(r"sample\.known: expected states of shape \(2, 2\), got \(2, 5\)",
+         lambda: model().sample(batch=2, known=torch.zeros(2, 5), mask=torch.ones(2) > 0)),
+    case(r"given=\{name: items\}", lambda: model().sample(known={"a": X}, mask=torch.ones(2) > 0)),
+    case(r"seed: expected a whole number.*got 1\.5", lambda: model().sample(batch=2, seed=1.5)),
+    case(r"seed: expected a whole number.*got 'a'", lambda: model().sample(batch=2, seed="a")),
+    case(r"seed: 3 seeds for 2 samples", lambda: model().sample(batch=2, seed=[1, 2, 3])),
+    case(r"guidance and net.*needs conditions",
+         lambda: model(guidance=None, net=net.MLP(2), data=data.Identity(X)).sample(
+             batch=2, guidance=guidance.ClassifierFree())),
     case(r"mask: expected booleans", lambda: model().sample(known=X, mask=torch.ones(8, 2))),
     case(r"nll\.unit: expected 'bits/dim' or 'nats'", lambda: model().nll(X, Y, unit="bit")),
     case(r"no module is called 'shedule'.*Did you mean 'schedule'", lambda: model().replace(shedule=3)),

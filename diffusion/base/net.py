@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, Self
 
 from torch import Tensor, nn
 
-from ..component import Component
+from .module import Module
 
 
-class Net(nn.Module, Component):
+class Net(Module):
     """A denoiser: an `nn.Module` with `forward(x, y, t) -> hat`.
 
     `x` is the noisy state `[b, ...]`, `y` the conditions, `t` the times `[b]` (integer 0..T or
     floating in [0, 1], whichever the model's `Time` draws). `hat` is `[p, b, ...]`: its first axis
     is the index of the predicted parameter, even when there is one. `net | module` is a `Net`.
     """
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        self = super().__new__(cls)
-        nn.Module.__init__(self)
-        return self
 
     @abstractmethod
     def forward(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
@@ -31,12 +25,3 @@ class Net(nn.Module, Component):
         from ..net.chain import Chain
 
         return Chain(self, module)
-
-    def __repr__(self) -> str:
-        return Component.__repr__(self)
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def __hash__(self) -> int:
-        return id(self)

@@ -87,6 +87,13 @@ class Bridge(Noise[D_co]):
     def before(self, t: Any) -> Any:
         """The time one step of the bound schedule earlier: t - 1, or max(u - 1/T, 0)."""
 
+    def pure(self, shape: Any, t: Any) -> D_co:
+        """The law that sampling starts from at the host time `t`: the stationary one at T.
+
+        Earlier the marginal is that of the data too, and unknown; this is the nearest that is.
+        """
+        return self.stationary(shape)
+
     def decoder(self, z: Tensor, t: Any, hat: Tensor) -> D_co:
         """p(x_0 | x_t) as a likelihood of the data, for the last term of the bound."""
         return self.approximate(z, t, hat)

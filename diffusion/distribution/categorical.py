@@ -37,7 +37,8 @@ class Categorical(Distribution):
         total = cdf[..., -1:]
         u = uniform(total, rng) * total
         u = torch.minimum(u, torch.nextafter(total, torch.zeros_like(total)))
-        ids = torch.searchsorted(cdf, u, right=True).squeeze(-1)
+        # Where p is NaN the search ends beyond the last class, which no network could look up.
+        ids = torch.searchsorted(cdf, u, right=True).squeeze(-1).clamp_max(cdf.shape[-1] - 1)
         if not self.onehot:
             return ids, None
         return torch.nn.functional.one_hot(ids, self.logits.shape[-1]).to(self.logits.dtype), None

@@ -26,6 +26,7 @@ __all__ = [
     "MODULES",
     "bound",
     "check",
+    "conditioned",
     "differences",
     "doubts",
     "guided",
@@ -41,6 +42,7 @@ __all__ = [
 def check(model: Model[Any]) -> None:
     """Raise `MismatchError` on the first two modules that do not fit."""
     _labels(model)
+    conditioned(model, model.guidance)
     ids(model)
     losses(model)
     reason = model.sampler.fits(model.noise)
@@ -80,13 +82,21 @@ def _labels(model: Model[Any]) -> None:
                 f"data and net: labels must be 0 (null) to {labels} (= {name}.labels); the data "
                 f"span {low} to {high}. Class ids start at 1."
             )
-    unconditional = labels == 0 and not getattr(model.net, "condition", 0)
-    if (
-        model.guidance is not None
-        and model.guidance.conditional
-        and (unconditional or (model.data.w is not None and y is None and not paired(model)))
-    ):
+
+
+def conditioned(model: Model[Any], guidance: Guidance | None) -> None:
+    """Raise `MismatchError` where a guidance compares with no condition, and there is no such."""
+    if guidance is None or not guidance.conditional:
+        return
+    labels, name = getattr(model.net, "labels", None), type(model.net).__name__
+    if getattr(model.net, "least", 0):
         raise MismatchError(
-            f"guidance and {'net' if unconditional else 'data'}: {model.guidance!r} needs "
-            f"conditions; give data y=... and the net labels=..., or remove the guidance."
+            f"guidance and net: {guidance!r} asks for predictions without a condition, and "
+            f"{name} has an embedding for each class only. Use guidance=None, or Classifier."
+        )
+    unconditional = labels == 0 and not getattr(model.net, "condition", 0)
+    if unconditional or (model.data.w is not None and model.data.y is None and not paired(model)):
+        raise MismatchError(
+            f"guidance and {'net' if unconditional else 'data'}: {guidance!r} needs conditions; "
+            f"give data y=... and the net labels=..., or remove the guidance."
         )

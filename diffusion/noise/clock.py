@@ -4,7 +4,7 @@ Times are an int (step index) or a float (u = t/T) for a whole batch, answered w
 or tensors `[b]`, answered with float64 tensors `[b]`. Tables are float64 and computed once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import torch
@@ -16,6 +16,8 @@ from ..schedule.scales import bars, between, scales_table
 from ..schedule.scales import survival as share
 
 _STEP = 1e-5
+PLANS, TIMES = 16, 1024
+"""How many plans of samplers, and scales at continuous times, are kept for another sampling."""
 
 PATHS = ("schedule", "vp", "ve", "flow")
 """How z is scaled at a given signal-to-noise ratio: as the schedule says, signal² + sigma² = 1,
@@ -70,15 +72,16 @@ class Clock:
         self._at: dict[float, tuple[float, float]] = {0.0: self._host[0]}
         self._memo: tuple[Tensor, int, tuple[Tensor, Tensor]] | None = None
         self._rate_at: dict[float, tuple[float, float]] = {}
+        self._plans: dict[Hashable, Any] = {}
 
     def __call__(self, t: Any) -> tuple[Any, Any]:
         """(signal, sigma) at `t`."""
         if isinstance(t, int):
             return self._host[t]
         if isinstance(t, float):
-            if t not in self._at:
+            while (found := self._at.get(t)) is None:  # another thread may make room in between
                 self.prepare([t])
-            return self._at[t]
+            return found
         if t.is_floating_point():
             # One training step asks for the scales of its times more than once.
             # An inference tensor has no version: it is asked anew each time.
@@ -100,9 +103,9 @@ class Clock:
         """d/du of (signal, sigma) along the path, u = t/T."""
         if isinstance(t, (int, float)):
             u = t / self.steps if isinstance(t, int) else t
-            if u not in self._rate_at:
+            while (found := self._rate_at.get(u)) is None:
                 self.prepare([u])
-            return self._rate_at[u]
+            return found
         if t.is_floating_point():
             return self._slope(t.double())
         if self._rates is None:
@@ -122,15 +125,29 @@ class Clock:
 
     def prepare(self, times: Sequence[Any]) -> None:
         """Evaluate host times at once, so that a step of a sampler only looks numbers up."""
-        host = (t / self.steps if isinstance(t, int) else t for t in times)
+        host = [t / self.steps if isinstance(t, int) else t for t in times]
         u = [t for t in host if t not in self._at or t not in self._rate_at]
         if not u:
             return
+        if len(self._at) + len(u) > TIMES:
+            u, self._at, self._rate_at = host, {}, {}
         at = torch.tensor(u, dtype=torch.float64)
         for table, pair in ((self._at, self._continuous(at)), (self._rate_at, self._slope(at))):
             values = zip(*(_full(v, at).tolist() for v in pair), strict=True)
             table.update(zip(u, values, strict=True))
         self._at[0.0] = self._host[0]
+
+    def recent(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """`make()`, or what it gave for an equal key not long ago; threads may share it."""
+        plans = self._plans
+        found = plans.get(key)
+        if found is None:
+            found = make()
+        plans.pop(key, None)
+        plans[key] = found  # the newest comes last
+        for old in list(plans)[:-PLANS]:
+            plans.pop(old, None)
+        return found
 
     def _tensors(self, u: Tensor) -> tuple[Tensor, Tensor]:
         signal, sigma = self._continuous(u)

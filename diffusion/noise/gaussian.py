@@ -89,7 +89,11 @@ class Gaussian(Bridge[Normal]):
         return self.clock.before(t)
 
     def stationary(self, shape: tuple[int, ...]) -> Normal:
-        signal, sigma = self.clock(self.clock.steps)
+        return self.pure(shape, self.clock.steps)
+
+    def pure(self, shape: Any, t: Any) -> Normal:
+        """N(0, signal² + sigma²): the moments of the marginal for data of unit variance."""
+        signal, sigma = self.clock(t)
         return Normal(torch.zeros(shape), (signal**2 + sigma**2) ** 0.5)
 
     def prior(self, x: Tensor, t: Any) -> Normal:

@@ -65,6 +65,9 @@ class Joint(Bridge[Product]):
     def stationary(self, shape: Any) -> Product:
         return Product({key: part.stationary(shape[key]) for key, part in self.parts.items()})
 
+    def pure(self, shape: Any, t: Any) -> Product:
+        return Product(self._each(lambda part, t, shape: part.pure(shape, t), t, shape))
+
     def prior(self, x: State, t: Any) -> Product:
         return Product(self._each(lambda part, x, t: part.prior(x, t), x, t))
 

@@ -13,6 +13,7 @@ from ..base import Data, Guidance
 from ..errors import InputError, MismatchError, suggest
 from ..noise.joint import Joint
 from ..tree import State
+from .start import encoded, tensors
 
 if TYPE_CHECKING:
     from ..model import Model
@@ -42,9 +43,11 @@ def conditions(
         labels = None
     if labels is not None and isinstance(y, Tensor) and not y.is_floating_point():
         low, high = int(y.min()), int(y.max())
-        if low < 0 or high > labels:
+        least = getattr(model.net, "least", 0)
+        if low < least or high > labels:
             raise InputError(
-                f"sample.y: class ids must be 0 (null) to {labels}; got {low if low < 0 else high}."
+                f"sample.y: class ids must be {least or '0 (null)'} to {labels}; got "
+                f"{low if low < least else high}."
             )
     return tree.to(y, model.device), size
 
@@ -102,17 +105,36 @@ def given(
     return z, [{key: zero if key in given else t for key in z} for t in times]
 
 
-def positions(mask: Tensor | None, x: Tensor) -> Tensor:
+def known(model: Model[Any], data: Data, items: Any, mask: Any, z: State) -> tuple[Tensor, Tensor]:
+    """Known items as states, and where they are kept, in the shape of the states."""
+    if isinstance(z, dict) or isinstance(items, dict):
+        raise InputError(
+            "sample.known holds positions of single tensors; for a joint model give whole "
+            "modalities, given={name: items}."
+        )
     if mask is None:
         raise InputError("sample.known needs mask: a boolean tensor, True where items are kept.")
+    w, mask = tensors("known", items), tensors("mask", mask)
+    shape = tuple(z.shape)
+    x = encoded("known", model, data, w.expand(len(z), *w.shape[1:]) if len(w) == 1 else w, shape)
+    return x, positions(mask.to(x.device), w.shape[1:], x)
+
+
+def positions(mask: Tensor, item: Sequence[int], x: Tensor) -> Tensor:
+    """`mask` in the shape of the states `x` `[b, ...]`.
+
+    It is of an item, or of a batch of them, and broadcasts as usual, from the right; where states
+    have further axes (one-hot vectors), of the items, else of the states.
+    """
     if mask.dtype != torch.bool:
         raise InputError(f"sample.mask: expected booleans, got {mask.dtype}.")
-    mask = mask.to(x.device)
-    if mask.shape == x.shape[: mask.dim()]:  # of items; states may have further axes
-        mask = mask.reshape(*mask.shape, *(1,) * (x.dim() - mask.dim()))
+    more = x.dim() - 1 - len(item)
+    of = tuple(item) if more >= 0 and tuple(x.shape[1 : 1 + len(item)]) == tuple(item) else None
+    goal = tuple(x.shape) if of is None else (len(x), *of)
     try:
-        return mask.expand_as(x)
+        found = mask.expand(goal)
     except RuntimeError:
         raise InputError(
-            f"sample.mask: shape {list(mask.shape)} does not broadcast to {list(x.shape)}."
+            f"sample.mask: shape {list(mask.shape)} does not broadcast to {list(goal)}."
         ) from None
+    return found if of is None else found.reshape(*goal, *(1,) * more).expand_as(x)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
 from torch import Tensor
 
 from ..base import Bridge, Grid, Sampler
@@ -16,14 +17,16 @@ from ..noise.clock import Clock
 if TYPE_CHECKING:
     from ..model import Model
 
-Steps: TypeAlias = int | Sequence[Any] | Grid | None
+Steps: TypeAlias = int | Sequence[Any] | Tensor | np.ndarray[Any, Any] | Grid | None
 
 
 def grid(model: Model[Any], steps: Steps, sampler: Sampler | None = None) -> list[Any]:
     """Descending host times from T to 0: for a number of steps, of a grid, or as given."""
     top, continuous = model.schedule.steps, model.time.continuous
-    if isinstance(steps, (Sequence, Tensor)) and not isinstance(steps, str):
-        return _given(model, [t.item() if isinstance(t, Tensor) else t for t in steps])
+    if isinstance(steps, (Tensor, np.ndarray)):
+        steps = steps.tolist()
+    if isinstance(steps, Sequence) and not isinstance(steps, str):
+        return _given(model, [t.item() if hasattr(t, "item") else t for t in steps])
     count = steps.steps if isinstance(steps, Grid) else top if steps is None else steps
     if not isinstance(count, int) or count < 1:
         wanted = "a number of at least 1, descending times, or a grid such as grid.Karras(20)"

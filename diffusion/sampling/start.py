@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .. import tree
-from ..base import Data
+from ..base import Bridge, Data
 from ..distribution.draw import draw
 from ..errors import InputError
 from ..rng import Rng
@@ -27,18 +27,32 @@ def start(
         raise InputError("sample.strength says how much noise start=items get; there are none.")
     if z is not None and items is not None:
         raise InputError("sample: give z (a state) or start (items to be noised), not both.")
-    z, items = (_tensors(name, one) for name, one in (("z", z), ("start", items)))
+    z, items = tensors("z", z), tensors("start", items)
     shape = tree.map(lambda one: (size, *one), model.shape)
     if z is not None:
         return model.cast(tree.to(_fitting("z", z, shape), model.device)), times
     if items is None:
-        law = noise.stationary(shape)
+        bridge = isinstance(model.noise, Bridge)  # others are respaced: they start at their T
+        law = noise.pure(shape, times[0]) if bridge else noise.stationary(shape)
         return model.cast(tree.to(draw(law, draws)[0], model.device)), times
-    x = _fitting("start", model.cast(data.encode(tree.to(items, model.device))), shape)
+    x = encoded("start", model, data, items, shape)
     times = shortened(times, model.schedule.steps, 1.0 if strength is None else strength)
     t = torch.full((size,), times[0], device=model.device,
                    dtype=torch.long if isinstance(times[0], int) else torch.float64)  # fmt: skip
     return model.cast(draw(noise.prior(x, t), draws)[0]), times
+
+
+def encoded(name: str, model: Model[Any], data: Data, items: State, shape: State) -> State:
+    """Items as states. Errors: items that the data's transform, or the model, can't take."""
+    try:
+        x = data.encode(tree.to(items, model.device))
+    except (RuntimeError, IndexError, TypeError, KeyError) as error:
+        found = tree.map(lambda leaf: list(leaf.shape), items)
+        raise InputError(
+            f"sample.{name}: {type(data).__name__}.encode can't take items of shape {found}: "
+            f"{error}"
+        ) from error
+    return _fitting(name, model.cast(x), shape)
 
 
 def shortened(times: list[Any], steps: int, strength: float) -> list[Any]:
@@ -50,7 +64,7 @@ def shortened(times: list[Any], steps: int, strength: float) -> list[Any]:
     return [first, *(t for t in times if t < first)] if first < times[0] else times
 
 
-def _tensors(name: str, state: Any) -> State:
+def tensors(name: str, state: Any) -> State:
     """`state` with arrays made tensors."""
 
     def one(leaf: Any) -> Tensor:

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import torch
-from torch import Tensor
 
 from .. import rng, tree
-from ..base import Bridge, Guidance, Sampler
+from ..base import Bridge, Guidance, Predict, Sampler
 from ..errors import InputError, MismatchError, suggest
-from ..fit import guided
+from ..fit import conditioned, guided
 from ..noise.fixed import Fixed
+from ..noise.split import Split
+from ..rng import Seed
 from ..train.progress import Bar
 from ..tree import State
 from . import condition
@@ -28,8 +29,10 @@ class Options(TypedDict, total=False):
     """What a sampling can be told beside conditions, size and times.
 
     Attributes:
-        sampler, guidance: instead of the model's own.
-        seed: sample i depends on (seed, i) only, not on the batch; None draws a seed.
+        sampler, guidance: instead of the model's own, which None stands for; to go without,
+            `model.replace(guidance=None)`.
+        seed: sample i depends on (seed, i) only, not on the batch; or a seed for each sample, or a
+            generator to draw one from; None draws a seed.
         given: modalities of a joint model that are known, as items.
         known, mask: items, and where (True) they are kept while the rest is sampled.
         z: the first state, instead of drawn noise.
@@ -40,10 +43,10 @@ class Options(TypedDict, total=False):
 
     sampler: Sampler | None
     guidance: Guidance | None
-    seed: int | None
+    seed: Seed | None
     given: dict[str, Any] | None
     known: Any
-    mask: Tensor | None
+    mask: Any
     z: Any
     start: Any
     strength: float | None
@@ -65,11 +68,14 @@ def stream(
     of_kind("sampler", sampler, Sampler)
     of_kind("guidance", guidance, Guidance)
     own = options.get("z"), options.get("start")
+    if options.get("mask") is not None and options.get("known") is None:
+        raise InputError("sample.mask says where known= items are kept; there are none.")
     given, fixed, seed = options.get("given"), options.get("known"), options.get("seed")
     reason = sampler.fits(model.noise)
     if reason is not None:
         raise MismatchError(f"sampler and noise: {reason}")
     guided(guidance, model.noise)
+    conditioned(model, guidance)
     y, size = condition.conditions(model, y, _size(batch, y, given, fixed, *own), guidance)
     times = grid(model, steps, sampler)
     net, data = weights(model)
@@ -85,20 +91,33 @@ def stream(
     predict = network(model, net, noise, times, size)
     if guidance is not None:
         predict = guidance(predict, noise)
+    said: list[State] = [None]
+    predict = _heard(predict, said)
     with torch.set_grad_enabled(gradients):
         if given:
             z, times = condition.given(model, data, given, z, times)
         if fixed is not None:
-            x = model.cast(data.encode(fixed.to(model.device)))
-            noise = Fixed(noise, x, condition.positions(options.get("mask"), x))
+            x, mask = condition.known(model, data, fixed, options.get("mask"), z)
+            noise = Fixed(noise, x, mask)
             z = noise.keep(z, times[0], draws)
     states = sampler(noise, predict, z, y, times, draws)
-    return _walk(states, z, len(times) - 1, gradients, options.get("progress", False))
+    return _walk(states, z, len(times) - 1, said, gradients, options.get("progress", False))
+
+
+def _heard(predict: Predict, said: list[State]) -> Predict:
+    """`predict`, with the last prediction kept in `said`."""
+
+    def heard(z: State, y: State, t: Any) -> State:
+        said[0] = hat = predict(z, y, t)
+        return hat
+
+    return heard
 
 
 def _walk(
-    states: Iterator[State], z: State, count: int, gradients: bool, progress: bool
-) -> Iterator[State]:
+    states: Iterator[State], z: State, count: int, said: list[State], gradients: bool,
+    progress: bool,
+) -> Iterator[State]:  # fmt: skip
     """The states, computed without gradients unless asked, and without leaking into the caller."""
     yield z
     mode = torch.enable_grad() if gradients else torch.no_grad()
@@ -108,7 +127,7 @@ def _walk(
                 z = next(states)
             bar.update(done + 1)
             if done == count - 1:
-                _finite(z)
+                _finite(z, said[0])
             yield z
 
 
@@ -119,15 +138,22 @@ def of_kind(name: str, value: Any, base: type) -> None:
         raise InputError(f"sample.{name}: expected a {base.__name__}, got {what}.")
 
 
-def _finite(z: State) -> None:
-    """Raise if the end of a sampling is not a number; asked once, as it waits for the device."""
-    for leaf in tree.leaves(z):
-        bad = ~leaf.detach().isfinite().flatten(1).all(1)
-        if bad.any():
+def _finite(z: State, said: State) -> None:
+    """Raise if the end of a sampling is not a number; asked once, as it waits for the device.
+
+    Tokens are never NaN: for them, what the network said last is.
+    """
+    hats = tree.leaves(said) if not isinstance(said, Split) else []
+    bad = [~leaf.detach().isfinite().flatten(1).all(1) for leaf in tree.leaves(z)]
+    if len(hats) == len(bad):
+        bad += [hat[0].detach().isnan().flatten(1).any(1) for hat in hats]
+    for rows in bad:
+        if rows.any():
             raise InputError(
-                f"sample: {int(bad.sum())} of {len(bad)} samples are NaN or infinite, first number "
-                f"{int(bad.nonzero()[0, 0])}. Look at the states of model.stream(...) for where; "
-                "try guidance=None, another sampler, more steps; are the weights finite?"
+                f"sample: {int(rows.sum())} of {len(rows)} samples are NaN or infinite, first "
+                f"number {int(rows.nonzero()[0, 0])}. Look at the states of model.stream(...) for "
+                "where; try model.replace(guidance=None), another sampler, more steps; are the "
+                "weights finite?"
             )
 
 
