@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
 from .errors import InputError
 
 Rng: TypeAlias = Generator | Sequence[Generator] | None
-Seed: TypeAlias = int | Sequence[int] | Generator
+Seed: TypeAlias = int | Sequence[int] | Tensor | np.ndarray[Any, Any] | Generator
 """One seed for all samples, or one for each; a generator is asked for one, and advances."""
 
 
@@ -79,16 +80,13 @@ def samples(seed: Seed, size: int, first: int = 0) -> Each:
     """
     if isinstance(seed, Generator):
         seed = int(torch.randint(2**62, (), generator=seed, device=seed.device))
-    if isinstance(seed, (str, bytes)) or not hasattr(seed, "__len__") or _scalar(seed):
+    if isinstance(seed, (Tensor, np.ndarray)):
+        seed = seed.tolist()
+    if isinstance(seed, str) or not isinstance(seed, Sequence):
         return Each(generator(whole(seed), "sample", first + i) for i in range(size))
     if len(seed) != size:
         raise InputError(f"seed: {len(seed)} seeds for {size} samples; give one for each, or one.")
     return Each(generator(whole(one), "sample", 0) for one in seed)
-
-
-def _scalar(seed: Any) -> bool:
-    """Whether this is a number of another library, which have a length that can't be asked."""
-    return getattr(seed, "shape", None) == ()
 
 
 def entropy() -> int:
