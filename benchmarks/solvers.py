@@ -40,13 +40,17 @@ OURS: dict[str, Sampler] = {
     "UniPC": sampler.UniPC(),
     "UniPC 3": sampler.UniPC(order=3, corrector=4),
     "Heun": sampler.Heun(),
+    "Midpoint": sampler.RungeKutta("midpoint"),
     "DPMSolverPP2S": sampler.DPMSolverPP2S(),
     "RES2S": sampler.RES2S(),
     "RES3S": sampler.RES3S(),
     "RK4": sampler.RK4(),
     "RungeKutta res_3s": sampler.RungeKutta("res_3s"),
 }
-STAGES = {"Heun": 2, "DPMSolverPP2S": 2, "RES2S": 2, "RES3S": 3, "RK4": 4, "RungeKutta res_3s": 3}
+STAGES = {
+    "Heun": 2, "Midpoint": 2, "DPMSolverPP2S": 2, "RES2S": 2, "RES3S": 3, "RK4": 4,
+    "RungeKutta res_3s": 3,
+}  # fmt: skip
 
 
 def grids(steps: int) -> Iterator[list[float]]:

@@ -24,8 +24,8 @@ from torch import Tensor
 
 from diffusion import noise, sampler, schedule
 from diffusion.base import Sampler
+from diffusion.sampler.ancestral import ORDER_ONE
 from diffusion.sampler.plan import Reading
-from diffusion.sampler.runge_kutta import RungeKutta
 
 COUNT = 30
 SHAPE = (1, 4, 64, 64)
@@ -38,15 +38,18 @@ PRESETS: dict[str, Sampler] = {
     "LMS": sampler.LMS(),
     "DEIS": sampler.DEIS(),
     "DPMSolverPP": sampler.DPMSolverPP(),
-    "DPMSolverPP(order=3)": sampler.DPMSolverPP(order=3),
+    "DPMSolverPP3M": sampler.DPMSolverPP3M(),
     "RES": sampler.RES(),
     "UniPC": sampler.UniPC(),
     "FlowAdams": sampler.FlowAdams(),
     "Adams(order=2)": sampler.Adams(order=2),
     "Adams()": sampler.Adams(),
     'Adams("F", "angle")': sampler.Adams("F", "angle"),
+    "Midpoint, a call": sampler.Midpoint(),
     "Heun, a call": sampler.Heun(),
     "DPMSolverPP2S, a call": sampler.DPMSolverPP2S(),
+    "RES3S, a call": sampler.RES3S(),
+    "RK4, a call": sampler.RK4(),
 }
 PEERS: dict[str, tuple[str, dict[str, Any]]] = {
     "DDIM": ("DDIM", {"clip_sample": False}),
@@ -88,25 +91,18 @@ def by_hand(sums: list[tuple[bool, int]]) -> Loop:
 
 def sums(one: Any, process: noise.Gaussian) -> list[tuple[bool, int]]:
     """What a step in the middle adds up: whether its z is scaled, and how many others."""
-    t, s = TIMES[COUNT // 2 : COUNT // 2 + 2]
-    if isinstance(one, sampler.DDIM):
-        return [(process.vary(eta=0.0)._planned(t, s)[0] != 1, 1)]
-    step = one.plan(process, TIMES)[COUNT // 2]
-    if not isinstance(one, RungeKutta):
-        return [*read(step.read), (step.on_z != 1, terms(step.factors))]
+    planner = ORDER_ONE if isinstance(one, sampler.DDIM) else one
     found = []
-    for stage in step.stages:
-        if stage.state.factors:
-            found.append((stage.state.on_z != 1, terms(stage.state.factors)))
-        found += read(stage.read)
-    return [*found, (step.final.on_z != 1, terms(step.final.factors))]
+    for call in planner.plan(process, TIMES)[COUNT // 2].calls:
+        found += [*read(call.read), (call.on_z != 1, terms(call.factors))]
+    return found
 
 
 def read(one: Reading) -> list[tuple[bool, int]]:
     """A target is c·z + c·hat, or with one c = 1, or the output itself."""
     on_hat = (one.on_x + one.on_epsilon) * one.scale
-    plain = any(abs(c - 1) < 1e-9 for c in (on_hat, one.on_z * one.scale))
-    return [(not plain, 1)] if one.on_z else []
+    plain = any(abs(c - 1) < 1e-9 for c in (on_hat, one.on_shown * one.scale))
+    return [(not plain, 1)] if one.on_shown else []
 
 
 def terms(factors: tuple[float, ...]) -> int:

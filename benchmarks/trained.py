@@ -4,9 +4,10 @@
     python benchmarks/trained.py fashion     # the model of examples/fashion.py, in out/fashion
 
 The same classes, seeds and guidance (the model's own) for every sampler; each on the grid it
-prefers. Those that can't start from pure noise start at sigma/signal = 80, on Karras et al.'s grid.
-The distance is to held-out pictures in the features of a classifier, and beside it is that of as
-many training pictures. Draws docs/images/solvers-NAME.png.
+prefers, those that can't start from pure noise from sigma/signal = 80 on. The distance is to
+held-out pictures in the features of a classifier; below it are that of as many training pictures,
+and that of the ODE's end, 100 calls of `Adams()`. The last column is how far 32 other samples end
+from the ODE's end from the same noise, over their size. Draws docs/images/solvers-NAME.png.
 """
 
 import argparse
@@ -17,24 +18,25 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diffusion import Model, grid, sampler
+from diffusion import Model, sampler
 from diffusion.base import Sampler
 from diffusion.data.source import digits as load_digits
-from diffusion.errors import InputError
 from diffusion.metric import Judge, measure
 from diffusion.picture.solvers import solvers as draw
-from diffusion.sampling.compare import stages
+from diffusion.sampling.compare import SOLVERS, reference, stages, times
+from diffusion.sampling.exact import rms
 
 ROOT = Path(__file__).parents[1]
 CALLS = (5, 8, 12, 20)
-SAMPLERS: dict[str, Sampler] = {
-    "Adams": sampler.Adams(), "Adams 2": sampler.Adams(order=2),
-    "Adams F": sampler.Adams("F", "angle"), "FlowAdams": sampler.FlowAdams(),
-    "UniPC": sampler.UniPC(), "DPMSolverPP": sampler.DPMSolverPP(), "DDIM": sampler.DDIM(),
-    "RES": sampler.RES(), "DEIS": sampler.DEIS(), "Heun": sampler.Heun(),
-    "DPMSolverPP2S": sampler.DPMSolverPP2S(), "SDE": sampler.SDE(),
-    "Euler": sampler.Euler(), "LMS": sampler.LMS(), "Ancestral": sampler.Ancestral(),
-}  # fmt: skip
+FINE, STARTS = 100, 32
+NAMES = (
+    "Adams", "Adams 2", "Adams F", "FlowAdams", "UniPC", "UniPC 3", "DPMSolverPP", "DPMSolverPP 3M",
+    "RES", "DEIS", "LMS", "Euler", "DDIM", "SDE", "Ancestral",
+    "Heun", "Midpoint", "DPMSolverPP2S", "RES2S", "RES3S", "RK4",
+)  # fmt: skip
+DRAWING = ("SDE", "Ancestral")
+"""Those that draw noise, and are not to end where the ODE does."""
+TOLERANCES = (1e-1, 1e-2, 1e-3)
 Pair = tuple[Tensor, Tensor]
 
 
@@ -56,37 +58,66 @@ def fashion() -> tuple[Model[Any], Pair, Pair, Path]:
     return Model.load(ROOT / "out/fashion/model"), train, held, ROOT / "docs/images"
 
 
-def samples(model: Model[Any], one: Sampler, y: Tensor, calls: int) -> Tensor:
-    """Pictures of the classes `y` with so many network calls."""
-    steps = calls // stages(one)
-    found = []
-    for first in range(0, len(y), 200):
-        part: Any = y[first : first + 200]
-        options: dict[str, Any] = {"sampler": one, "seed": 1 + first}
-        with torch.autocast("cpu", torch.bfloat16):
-            try:
-                found.append(model.sample(part, steps=steps, **options))
-            except InputError:
-                found.append(model.sample(part, steps=grid.Karras(steps, high=80.0), **options))
+def samples(model: Model[Any], one: Sampler, y: Tensor, steps: Any) -> Tensor:
+    """Pictures of the classes `y`."""
+    parts = enumerate(y.split(200))
+    found = [model.sample(w, steps=steps, sampler=one, seed=1 + 200 * i) for i, w in parts]
     return torch.cat(found)
+
+
+def counted(model: Model[Any], one: Sampler, y: Tensor) -> tuple[Tensor, float]:
+    """Pictures by steps of adaptive length, and the network calls of a batch of 200."""
+    calls = 0
+
+    def called(*_: object) -> None:
+        nonlocal calls
+        calls += 1
+
+    hooks = [net.register_forward_pre_hook(called) for net in _nets(model)]
+    found = samples(model, one, y, 1)
+    for hook in hooks:
+        hook.remove()
+    return found, calls / len(y.split(200))
+
+
+def _nets(model: Model[Any]) -> list[Any]:
+    return [model.net] if model.average is None else [model.net, model.average.module.net]
 
 
 def main(name: str, each: int) -> None:
     model, train, held, folder = {"digits": digits, "fashion": fashion}[name]()
     judge = Judge.fit(*train, classes=10, epochs=10 if name == "digits" else 1)
     y = torch.arange(1, 11).repeat_interleave(each)
-    lines: dict[str, tuple[list[int], list[float]]] = {}
-    print(f"| sampler | {' | '.join(f'{c} calls' for c in CALLS)} |\n|---|{'---|' * len(CALLS)}")
-    for title, one in SAMPLERS.items():
-        counts = [c for c in CALLS if c // stages(one) >= 2]
-        found = {c: measure(judge, samples(model, one, y, c), y, held, train) for c in counts}
-        lines[title] = counts, [q.frechet for q in found.values()]
-        cells = (f"{found[c].frechet:.3f}" if c in found else "" for c in CALLS)
+    known = reference(model, torch.arange(STARTS) % 10 + 1, None, None, 0, 10 * CALLS[-1])
+    lines: dict[str, tuple[list[float], list[float]]] = {}
+
+    def far(w: Tensor) -> Any:
+        return measure(judge, w, y, held, train)
+
+    head = " | ".join(f"{c} calls" for c in CALLS)
+    print(f"| {name} | {head} | from the ODE's end, {CALLS[-1]} calls |\n|---|{'---|' * 5}")
+    for title in NAMES:
+        one = SOLVERS[title]
+        found = {
+            c: far(samples(model, one, y, times(model, one, c))).frechet
+            for c in CALLS if c // stages(one) >= 2
+        }  # fmt: skip
+        lines[title] = [*found], [*found.values()]
+        cells = [f"{found[c]:.3f}" if c in found else "" for c in CALLS]
+        if title not in DRAWING:
+            cells.append(f"{rms(known.error(model, one, times(model, one, CALLS[-1]))):.1%}")
         print(f"| {title} | {' | '.join(cells)} |", flush=True)
-    real = next(iter(found.values())).real_frechet
-    print(f"\nreal training pictures: {real:.3f}, at N = {next(iter(found.values())).count}")
+    made, values = [], []
+    for tolerance in TOLERANCES:
+        w, calls = counted(model, sampler.Adaptive(tolerance, tolerance), y)
+        made, values = [calls, *made], [far(w).frechet, *values]
+        print(f"Adaptive({tolerance:g}, {tolerance:g}): {calls:.0f} calls, {values[0]:.3f}")
+    lines["Adaptive"] = made, values
+    end = far(samples(model, sampler.Adams(), y, FINE))
+    print(f"the ODE's end, {FINE} calls of Adams: {end.frechet:.3f}")
+    print(f"real training pictures: {end.real_frechet:.3f}, at N = {end.count}")
     draw(lines, folder / f"solvers-{name}.png", f"{name}: Fréchet distance to held-out pictures",
-         "Fréchet distance", most=8 * real)  # fmt: skip
+         "Fréchet distance", most=8 * end.real_frechet)  # fmt: skip
 
 
 if __name__ == "__main__":

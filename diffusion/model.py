@@ -14,7 +14,7 @@ from torch import Tensor
 from . import fit, sampling, tree
 from .base import D, Data, Guidance, Loss, Net, Noise, Sampler, Schedule, Time
 from .batch import Batch
-from .errors import InputError
+from .errors import InputError, choose
 from .sampler import Ancestral
 from .sampling import Options
 from .sampling.grid import Steps
@@ -202,11 +202,16 @@ class Model(Generic[D]):
         fit.check(self)
         return fit.doubts(self)
 
-    def save(self, folder: str | Path) -> None:
-        """Write `model.yaml` and the weights as one atomic folder."""
-        from .folder import save
+    def save(self, folder: str | Path, format: str = "own") -> None:
+        """Write the model as one atomic folder.
 
-        save(self, folder)
+        Args:
+            format: "own", `model.yaml` and weights; or "diffusers", a pipeline that it opens.
+        """
+        from .folder import formats
+
+        choose("Model.save.format", format, formats())
+        formats()[format](self, folder)
 
     @classmethod
     def load(

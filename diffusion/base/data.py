@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import field
 from typing import Any, Self
 
+import torch
 from torch import Tensor, nn
 
 from ..component import Component
@@ -23,6 +25,7 @@ class Data(Component):
         batch: items in a batch. shuffle: a new order each epoch, a function of (seed, epoch).
         names: class names in the order of their ids 1..K.
         alphabet: for text, the character of each id; see `spell`.
+        text: for models of captions, a module from prompts to conditions; see `describe`.
 
     `nn.Module`s assigned to attributes are trained, moved and saved with the model.
     """
@@ -33,6 +36,7 @@ class Data(Component):
     shuffle: bool = False
     names: tuple[str, ...] = field(default=(), kw_only=True)
     alphabet: str = field(default="", kw_only=True)
+    text: Any = field(default=None, kw_only=True)
 
     @abstractmethod
     def encode(self, w: Tensor) -> Tensor:
@@ -50,6 +54,17 @@ class Data(Component):
     def logits(self, x: Tensor) -> Tensor | None:
         """log p(w | x) up to a constant, `[b, ..., K]`, or None where items are not class ids."""
         return None
+
+    def describe(self, prompts: Sequence[str]) -> dict[str, Tensor]:
+        """The conditions that prompts stand for, each `[b, ...]`.
+
+        `given` `[b]` is 1 in all of them: guidance and label dropout, for which no condition is
+        zeros, make it 0, and the network then takes what stands for no prompt.
+        """
+        if self.text is None:
+            raise InputError(f"{type(self).__name__}.text is None: prompts need a text encoder.")
+        said: dict[str, Tensor] = self.text(list(prompts))
+        return {**said, "given": torch.ones(len(prompts))}
 
     def spell(self, w: Tensor) -> list[str]:
         """Ids `[b, l]` as text. An id beyond the alphabet, a mask that was not filled, is "_"."""

@@ -143,6 +143,19 @@ def interleaved(case: Case) -> Verdict:
 
 
 @exam(
+    "another batch",
+    "The guided function may go on to a batch of another size, and then starts anew.",
+    "Forget what is remembered where its shape is not that of the new prediction.",
+)
+def another(case: Case) -> Verdict:
+    going = case.guided()
+    going(case.z, case.y, 9)
+    z, y = one(case.z, 0), one(case.y, 0)
+    found, expected = (_halves(guided(z, y, 5)) for guided in (going, case.guided()))
+    return within(gap(found, expected), 1e-6, "difference from a fresh one")
+
+
+@exam(
     "inputs kept",
     "Neither z nor y is changed.",
     "Use no in-place operations on them; make null conditions with torch.zeros_like(y).",
@@ -206,5 +219,5 @@ def composes(case: Case) -> Verdict:
 
 
 EXAMS: tuple[Exam, ...] = (
-    output, zero, times, alone, interleaved, kept, labels, corrupt, composes,
+    output, zero, times, alone, interleaved, another, kept, labels, corrupt, composes,
 )  # fmt: skip

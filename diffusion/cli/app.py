@@ -3,38 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
-PLAIN_ERRORS = (OSError, ValueError)
-
-
-class Commands(TyperGroup):
-    """Commands whose errors are one line for people, and a traceback with --debug."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """As usual, but --debug may stand anywhere."""
-        rest = [arg for arg in args if arg != "--debug"]
-        found: list[str] = super().parse_args(ctx, ["--debug"] * (len(rest) < len(args)) + rest)
-        return found
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command; DiffusionError is exit code 1, an interruption 130 or 143."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt as stop:
-            from .words import stopped
-
-            raise typer.Exit(stopped(stop)) from None
-        except PLAIN_ERRORS as error:
-            from .words import told
-
-            if ctx.params.get("debug") or not told(error):
-                raise
-            raise typer.Exit(1) from None
-
+from .group import Commands
 
 app = typer.Typer(
     cls=Commands,
@@ -115,7 +88,13 @@ def sample(
             "shared out evenly."
         ),
     ] = None,
-    number: Annotated[int, typer.Option("-n", "--number", min=1, help="Samples.")] = 16,
+    number: Annotated[
+        int | None,
+        typer.Option(
+            "-n", "--number", min=1, show_default="16, or fewer: those of --start",
+            help="Samples; items of --start and --known are taken in turn.",
+        ),
+    ] = None,
     steps: Annotated[int, typer.Option(min=1, help="Network calls.")] = 50,
     seed: Annotated[int, typer.Option(help="The same seed gives the same samples.")] = 0,
     guidance: Strength = None,
@@ -126,6 +105,26 @@ def sample(
     grid: Annotated[
         str | None, typer.Option(help="Such as Karras or '{Uniform: {variable: flow}}'.")
     ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(metavar="PICTURE|FOLDER|FILE", help="Items to noise, and to begin with."),
+    ] = None,
+    strength: Annotated[
+        float | None,
+        typer.Option(show_default="0.5", help="How far --start is noised: 1 leaves nothing."),
+    ] = None,
+    known: Annotated[
+        str | None,
+        typer.Option(metavar="PICTURE|FOLDER|FILE", help="Items that --mask keeps a part of."),
+    ] = None,
+    mask: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PICTURE|FILE",
+            help="What is kept: white; True in .npy or .npz; in .txt all characters but _.",
+        ),
+    ] = None,
+    prefix: Annotated[str | None, typer.Option(help="What each text begins with.")] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -137,10 +136,12 @@ def sample(
     custom: Custom = None,
 ) -> None:  # fmt: skip
     """Draw samples from a trained model."""
+    from .given import Given
     from .sample import Wish
     from .sample import sample as run
 
-    wish = Wish(tuple(label or ()), number, steps, seed, guidance, sampler, grid)
+    given = Given(start, strength, known, mask, prefix)
+    wish = Wish(tuple(label or ()), number, steps, seed, guidance, sampler, grid, given)
     run(model, wish, out, custom or [])
 
 
@@ -176,7 +177,7 @@ def solvers(
     json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
     custom: Custom = None,
 ) -> None:
-    """Compare all samplers on a model: how far each ends from a fine trajectory."""
+    """Compare the samplers on a model: how far each ends from where its ODE leads."""
     from .solvers import solvers as run
 
     run(model, calls, number, guidance, seed, out, json, custom or [])

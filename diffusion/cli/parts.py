@@ -162,6 +162,11 @@ class Checked:
     value: Any
     node: Node
 
+    @property
+    def place(self) -> str:
+        """Where it stands."""
+        return self.node.place
+
 
 def hints(cls: type) -> dict[str, Any]:
     """The declared types of a constructor's arguments, where they can be resolved."""

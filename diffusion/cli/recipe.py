@@ -6,7 +6,7 @@
     noise: {Gaussian: {parameter: velocity}}
     net: {UNet: {channels: [1, 32, 64], labels: 10}}
     loss: Simple
-    ema: 0.995
+    ema: 0.995                # or {Profile: {widths: [0.05, 0.1]}}
     train: {epochs: 40, folder: runs/digits}
 
 Nothing in it is ignored: an unknown key, or a value of a wrong type, is an error with its line.
@@ -24,12 +24,14 @@ from ..fit import MODULES
 from ..folder import lines
 from ..folder.lines import Node
 from ..model import Model
+from ..train.profile import Profile
 from .parts import Checked, Part, Reader, blamed, build
 
 KINDS = {name: "train" if name == "optimizer" else name for name in MODULES}
 SETTINGS: dict[str, Any] = {
     "ema": float | None, "clip": float | None, "seed": int, "device": str,
 }  # fmt: skip
+"""`ema` may be a module too, train.Profile."""
 TRAIN: dict[str, Any] = {"epochs": int, "folder": str, "every": float}
 SOURCE: dict[str, Any] = {"path": str, "size": int, "length": int}
 SAVED = ("format", "shape", "dtype", "trained")
@@ -43,7 +45,7 @@ class Recipe:
         self.path = Path(path)
         self.reader = Reader(custom)
         self.modules: dict[str, Part | None] = {}
-        self.settings: dict[str, Checked] = {}
+        self.settings: dict[str, Checked | Part] = {}
         self.train: dict[str, Checked] = {}
         self.source: dict[str, Checked] = {}
         for key, node in lines.read(self.path).items():
@@ -54,6 +56,8 @@ class Recipe:
         if key in KINDS:
             empty = node.value is None
             self.modules[key] = None if empty else self.reader.module(node, KINDS[key])
+        elif key == "ema" and isinstance(node.value, (str, dict)):
+            self.settings[key] = self._profile(node)
         elif key in SETTINGS:
             self.settings[key] = setting(node, SETTINGS[key], key)
         elif key == "train":
@@ -69,6 +73,15 @@ class Recipe:
                 f"{node.place}: unknown key {key!r}; there are {', '.join(known)}."
                 f"{told or suggest(key, known)}"
             )
+
+    def _profile(self, node: Node) -> Part:
+        """Averages whose width is chosen after training, in place of a decay."""
+        part = self.reader.module(node, "train")
+        if not issubclass(part.cls, Profile):
+            raise FileError(
+                f"{node.place}: ema: expected a decay, or train.Profile; got {part.name}."
+            )
+        return part
 
     def set(self, assignment: str) -> None:
         """Change one value, as in `net.channels=[1, 32, 64]`; the value is YAML."""
@@ -88,12 +101,12 @@ class Recipe:
             own = self.train if first == "train" else self.source
             own.update(section(Node({rest[0]: node}, where), kinds, first))
             return
-        if first not in KINDS:
-            _unknown(where, first, [*KINDS, "train", "source"])
-        part = self.modules.get(first)
-        if part is None:
+        if first not in KINDS and first != "ema":
+            _unknown(where, first, [*KINDS, "ema", "train", "source"])
+        part = self.settings.get("ema") if first == "ema" else self.modules.get(first)
+        if not isinstance(part, Part):
             raise FileError(
-                f"{where}: {self.path} has no {first}; set it whole, as in "
+                f"{where}: {self.path} has no module {first}; set it whole, as in "
                 f"--set '{first}={{Name: {{{rest[-1]}: {value}}}}}'."
             )
         self._inside(part, rest, node, where)
@@ -124,7 +137,7 @@ class Recipe:
     def model(self) -> Model[Any]:
         """The model, its first weights a function of the seed, like everything after them."""
         made: dict[str, Any] = {}
-        values = {key: found.value for key, found in self.settings.items()}
+        values = {key: build(found, self.reader.custom) for key, found in self.settings.items()}
         with rng.scope(rng.fold(values.get("seed", 0), "weights")):
             for name in MODULES:
                 part = self.modules.get(name)
@@ -144,7 +157,7 @@ class Recipe:
                 return blamed(part, message)
         for name, found in self.settings.items():
             if message.startswith(f"Model.{name}"):
-                return found.node.place
+                return found.place
         return str(self.path)
 
 

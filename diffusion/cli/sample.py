@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from ..guidance import Chain
 from ..guidance.around import Around, inside
 from ..model import Model
 from ..tree import State
+from .given import Given
+from .given import options as given_options
 from .load import load
 from .output import Result, write
 from .parts import Reader, build
@@ -34,19 +36,21 @@ class Wish:
     """What is asked for; see the options of `diffusion sample`."""
 
     labels: tuple[str, ...]
-    number: int
+    number: int | None
     steps: int
     seed: int
     guidance: float | None
     sampler: str | None
     grid: str | None = None
+    given: Given = field(default_factory=Given)
 
 
 def sample(folder: Path, wish: Wish, out: Path | None, custom: list[str]) -> None:
     """Draw samples and write them."""
     model = load(folder, custom)
-    labels = _labels(model, wish)
-    options: dict[str, Any] = {"seed": wish.seed, "progress": sys.stderr.isatty()}
+    number, options = given_options(model, wish.given, wish.number)
+    labels = _labels(model, wish.labels, number)
+    options |= {"seed": wish.seed, "progress": sys.stderr.isatty()}
     if wish.guidance is not None:
         options["guidance"] = guided(model, wish.guidance)
     if wish.sampler is not None:
@@ -54,7 +58,7 @@ def sample(folder: Path, wish: Wish, out: Path | None, custom: list[str]) -> Non
     steps: Any = _steps(model, wish.steps)
     if wish.grid is not None:
         steps = _module(wish.grid, "grid", Grid, {"steps": steps})
-    states = model.stream(_ids(model, labels), wish.number, steps, **options)
+    states = model.stream(_ids(model, labels), number, steps, **options)
     result = Result(model, labels, list(_decoded(model, states, out)))
     typer.echo(write(result, out))
 
@@ -72,20 +76,20 @@ def _decoded(model: Model[Any], states: Iterator[State], out: Path | None) -> It
             yield tree.to(data.decode(last), "cpu")
 
 
-def _labels(model: Model[Any], wish: Wish) -> list[str]:
+def _labels(model: Model[Any], wished: tuple[str, ...], number: int) -> list[str]:
     """A label for each sample, evenly: those asked for, else every class, else none."""
     count = getattr(model.net, "labels", 0)
     names = [str(name) for name in model.data.names]
-    asked = list(wish.labels)
+    asked = list(wished)
     if not isinstance(count, int) or count == 0:
         if asked:
             raise MismatchError(f"--label {asked[0]}: this model was trained without labels.")
         return []
     if not asked:
         asked = names or [str(i + 1) for i in range(count)]
-    shown = asked[: wish.number]
+    shown = asked[:number]
     # Equal shares, side by side: row by row in a grid.
-    return [shown[i * len(shown) // wish.number] for i in range(wish.number)]
+    return [shown[i * len(shown) // number] for i in range(number)]
 
 
 def _ids(model: Model[Any], labels: list[str]) -> list[Any] | None:

@@ -131,7 +131,7 @@ def changes_since(folder: Path, model: Model[Any]) -> Iterator[tuple[str, Any, A
     """What differs between the modules of a checkpoint and those of a model."""
     then = text.read(folder / "model.yaml")
     now: dict[str, Any] = {name: describe(getattr(model, name), {}, name) for name in MODULES}
-    now |= {name: getattr(model, name) for name in ("ema", "clip")}
+    now |= {name: describe(getattr(model, name), {}, name) for name in ("ema", "clip")}
     yield from _compare("", {k: v for k, v in then.items() if k in now}, now)
 
 

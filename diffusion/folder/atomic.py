@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import FileError
@@ -22,25 +23,36 @@ def commit(target: Path, files: dict[str, bytes]) -> None:
 
     Errors: a target that is something else; a full disk, with the bytes needed and free.
     """
+    listed = {name: _digest(name, data) for name, data in files.items()}
+    every = {**files, MANIFEST: (json.dumps(listed, indent=2) + "\n").encode()}
+
+    def write(part: Path) -> None:
+        for name, data in every.items():
+            _write(part / name, data)
+
+    publish(target, write, sum(map(len, every.values())))
+
+
+def publish(target: Path, write: Callable[[Path], None], needed: int) -> None:
+    """Make the folder `target` of what `write` puts into an empty one, in one step.
+
+    Args:
+        needed: its bytes, for an error about a full disk. Other errors: see `commit`.
+    """
     if target.exists() and not (target / MANIFEST).is_file() and any(_children(target)):
         raise FileError(
             f"{target}: exists and was not written by this library (no {MANIFEST}); it is left as "
             "it is. Choose another folder."
         )
-    listed = {name: _digest(name, data) for name, data in files.items()}
-    files = {**files, MANIFEST: (json.dumps(listed, indent=2) + "\n").encode()}
     part = target.parent / f".{target.name}.part"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-        for name, data in files.items():
-            _write(part / name, data)
-        part.chmod(0o777 & ~_umask())
-        _sync(part)
+        write(part)
+        _settle(part)
         _swap(part, target)
         _sync(target.parent)
     except OSError as error:
-        needed = sum(len(data) for data in files.values())
         there = next(p for p in target.parents if p.exists())
         free = shutil.disk_usage(there).free
         raise FileError(
@@ -79,6 +91,16 @@ def verify(folder: Path) -> None:
             raise FileError(f"{folder}: {name} is damaged or was edited (its SHA-256 differs).")
 
 
+def digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file in a folder, by its path in it."""
+    found = {}
+    for path in sorted(one for one in folder.rglob("*") if one.is_file()):
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        found[path.relative_to(folder).as_posix()] = digest
+    return found
+
+
 def _digest(name: str, data: bytes) -> str | None:
     # YAML is for people to edit, so a changed one is not damage; what it says is checked on load.
     return None if name.endswith(".yaml") else hashlib.sha256(data).hexdigest()
@@ -89,10 +111,17 @@ def _children(folder: Path) -> list[Path]:
 
 
 def _write(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    path.write_bytes(data)
+
+
+def _settle(part: Path) -> None:
+    """Bring a folder to the disk, with the modes that the umask says."""
+    mask = _umask()
+    for path in sorted(part.rglob("*"), reverse=True):
+        path.chmod((0o777 if path.is_dir() else 0o666) & ~mask)
+        _sync(path)
+    part.chmod(0o777 & ~mask)
+    _sync(part)
 
 
 def _swap(part: Path, target: Path) -> None:
@@ -106,8 +135,8 @@ def _swap(part: Path, target: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

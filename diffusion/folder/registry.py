@@ -17,7 +17,7 @@ from ..errors import FileError, suggest
 
 KINDS = (
     "data", "schedule", "distribution", "noise", "time", "net", "loss", "guidance", "sampler",
-    "grid", "train", "weight", "distil",
+    "grid", "train", "weight", "distil", "hub", "hub.net", "hub.autoencoder", "hub.scheduler",
 )  # fmt: skip
 
 PLAIN: dict[str, tuple[type[nn.Module], tuple[str, ...]]] = {

@@ -42,7 +42,16 @@ def read(path: Path) -> dict[str, Tensor]:
         raise FileError(f"{path}: not a valid safetensors file: {error}") from error
 
 
-def _check(file: Any, size: int, path: Path) -> None:
+def header(path: Path) -> dict[str, Any]:
+    """What a file says of its tensors, by name: dtype, shape, offsets; checked against its size."""
+    try:
+        with path.open("rb") as file:
+            return _check(file, path.stat().st_size, path)
+    except OSError as error:
+        raise FileError(f"{path}: can't be read ({error.strerror}).") from error
+
+
+def _check(file: Any, size: int, path: Path) -> dict[str, Any]:
     head = file.read(8)
     if len(head) < 8:
         raise FileError(
@@ -55,13 +64,13 @@ def _check(file: Any, size: int, path: Path) -> None:
             "truncated or not a safetensors file."
         )
     try:
-        header = json.loads(file.read(length))
+        listed = json.loads(file.read(length))
     except (ValueError, RecursionError) as error:
         raise FileError(f"{path}: its header is not JSON: {error}") from error
-    if not isinstance(header, dict) or len(header) > COUNT:
+    if not isinstance(listed, dict) or len(listed) > COUNT:
         raise FileError(f"{path}: expected a header of at most {COUNT} tensors.")
     end = 0
-    for name, entry in header.items():
+    for name, entry in listed.items():
         if name == "__metadata__":
             continue
         end = max(end, _entry(name, entry, path))
@@ -69,6 +78,7 @@ def _check(file: Any, size: int, path: Path) -> None:
         raise FileError(
             f"{path}: its tensors need {end} bytes, {size - 8 - length} are there; it is truncated."
         )
+    return {name: entry for name, entry in listed.items() if name != "__metadata__"}
 
 
 def _entry(name: str, entry: Any, path: Path) -> int:

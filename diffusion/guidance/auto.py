@@ -3,6 +3,7 @@ r"""Autoguidance: away from a weaker model of the same thing, $\hat y + s(\hat y
 Karras et al. 2024, "Guiding a diffusion model with a bad version of itself", equation 4 with
 w = 1 + s. The weaker network, one trained shorter or a smaller one, makes the same mistakes,
 larger; it sees the same condition, so that nothing is lost in variety, and no labels are dropped.
+For tokens it is log-probabilities that are extrapolated.
 """
 
 from typing import Any
@@ -14,11 +15,11 @@ from .. import tree
 from ..base import Guidance, Predict
 from ..errors import require
 from ..net.chain import Chain
-from ..noise.gaussian import Gaussian
-from ..noise.split import each
 from ..sampling.network import Evaluating
 from ..tree import State
-from .classifier_free import away, away_possible
+from .classifier_free import away
+from .number import number
+from .parts import combined
 
 
 class Auto(Guidance):
@@ -27,7 +28,7 @@ class Auto(Guidance):
     Args:
         net: the weaker network, called like the model's own: `net(z, y, t) -> hat`. It is not
             trained, and runs in evaluation mode. A saved model does not hold it: give the guidance
-            again when loading.
+            again when loading. One that predicts probabilities ends in `| nn.Softmax(-1)`.
         strength: s; 0 is the plain prediction.
     """
 
@@ -37,17 +38,18 @@ class Auto(Guidance):
     def __post_init__(self) -> None:
         callable_module = isinstance(self.net, nn.Module)
         require(callable_module, "Auto.net", "a network (nn.Module)", type(self.net).__name__)
-        require(self.strength >= 0, "Auto.strength", ">= 0", self.strength)
+        number("Auto.strength", self.strength)
 
     def __call__(self, predict: Predict, noise: Any) -> Predict:
         if self.strength == 0:
             return predict
         weak = called(self.net, noise)
-        combine = away if isinstance(noise, Gaussian) else away_possible
+
+        def combine(part: Any, hat: Tensor, bad: Tensor) -> Tensor:
+            return away(part, hat, bad, self.strength)
 
         def guided(z: State, y: State, t: Any) -> State:
-            hat, other = predict(z, y, t), weak(z, y, t)
-            return each(lambda one, bad: combine(one, bad, self.strength), hat, other)
+            return combined(combine, noise, predict(z, y, t), weak(z, y, t))
 
         return guided
 
@@ -55,12 +57,14 @@ class Auto(Guidance):
 def called(net: nn.Module, noise: Any) -> Predict:
     """A network as guidance calls it: in evaluation mode, on what networks are shown of z."""
     evaluating = Evaluating(net)
-    probabilities = isinstance(net, Chain) and isinstance(net.after[-1], nn.Softmax)
+    # The model reads the logarithm of a network that ends in probabilities; then this one's too.
+    ends = isinstance(net, Chain) and isinstance([*net.after][-1], nn.Softmax)
+    logs = ends and getattr(noise, "parameter", None) == "logits"
 
     def predict(z: State, y: State, t: Any) -> State:
         with evaluating:
             hat = net(noise.inputs(z, t), y, tree.map(lambda one: row(one, z), t))
-        return tree.map(torch.log, hat) if probabilities else hat
+        return hat.log() if logs else hat
 
     return predict
 

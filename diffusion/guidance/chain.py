@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from ..base import Batch, Guidance, Noise, Predict
+from ..errors import InputError
 
 
 class Chain(Guidance):
@@ -12,6 +13,10 @@ class Chain(Guidance):
     conditional: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
+        for part in self.parts:
+            if not isinstance(part, Guidance):
+                what = f"the class {part.__name__} (call it)" if isinstance(part, type) else part
+                raise InputError(f"guidance | guidance: expected a guidance; got {what}.")
         flat = [p for part in self.parts for p in getattr(part, "parts", (part,))]
         self.parts = tuple(flat)
         vars(self)["conditional"] = any(part.conditional for part in self.parts)

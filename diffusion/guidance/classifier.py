@@ -3,30 +3,41 @@ r"""Classifier guidance: the score of p(y | z)^s, by a classifier of noisy state
     ∇log p(z) + s·∇_z log p(y | z)
 
 Dhariwal & Nichol 2021, algorithms 1 and 2. By Bayes' rule s = 1 on an unconditional network is
-exactly the conditional one.
+exactly the conditional one. For masked tokens see `diffusion.guidance.substitute`. The parts of a
+joint state are guided one by one, by a classifier of all of them.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from .. import tree
 from ..base import Guidance, Noise, Predict
 from ..errors import InputError, require
+from ..noise.gaussian import Gaussian
+from ..noise.joint import Joint
+from ..noise.redraw import Absorbing
 from ..sampling.network import Evaluating
 from ..tree import State
 from .auto import row
-from .denoised import gaussian, move
-from .null import null
-from .slope import slope
+from .denoised import move
+from .null import null, repeated
+from .number import number
+from .parts import each, members, written
+from .slope import ordinary, slope
+from .substitute import likelihoods
 
 
 class Classifier(Guidance):
-    """Guide by the gradient of a classifier that was trained on noisy states.
+    """Guide by a classifier that was trained on noisy states.
 
     Args:
-        net: `net(z, t) -> logits [b, K]` of the classes 1..K, on the state z itself. It is not
-            trained here, and a saved model does not hold it: give the guidance again when loading.
+        net: `net(z, t) -> logits [b, K]` of the classes 1..K, on the state z itself; for joint
+            states z and t are dicts. It is not trained here, and a saved model does not hold it:
+            give the guidance again when loading.
         strength: s; 0 is the plain prediction. Samples with the null condition are not guided.
         blind: ask the network for the null condition: for networks that know no classes, or to
             leave the condition to the classifier.
@@ -40,25 +51,63 @@ class Classifier(Guidance):
     def __post_init__(self) -> None:
         is_module = isinstance(self.net, nn.Module)
         require(is_module, "Classifier.net", "a classifier (nn.Module)", type(self.net).__name__)
-        require(self.strength >= 0, "Classifier.strength", ">= 0", self.strength)
+        number("Classifier.strength", self.strength)
         vars(self).update(conditional=not self.blind, reads=True)
 
     def fits(self, noise: Noise[Any]) -> str | None:
-        return gaussian(self, noise)
+        odd = [part for part in members(noise) if not isinstance(part, (Gaussian, Absorbing))]
+        if not odd:
+            return None
+        return (
+            f"Classifier moves the x of a Gaussian process, or fills in masks, and "
+            f"{type(odd[0]).__name__} has neither: what a noisy state says of y is not what its "
+            "clean tokens say. Use noise.Gaussian, noise.Absorbing, or guidance.ClassifierFree()."
+        )
 
     def __call__(self, predict: Predict, noise: Any) -> Predict:
         evaluating = Evaluating(self.net)
 
-        def guided(z: Tensor, y: State, t: Any) -> State:
+        def guided(z: State, y: State, t: Any) -> State:
             hat = predict(z, null(y) if self.blind else y, t)
             if self.strength == 0:
                 return hat
-            with evaluating, slope(z) as taken:
-                logs = _log_p(self.net(taken.point, row(t, z)), y)
-                score = taken.result(taken.of(logs))
-            return move(noise, z, t, hat, self.strength * score)
+            at = each(lambda _, own: row(own, z), noise, t)
+
+            def says(replaced: Callable[[Tensor], State], own: Tensor) -> Tensor:
+                """log p(y | z) for copies of the batch with other values of one part."""
+                count = len(own) // tree.size(z)
+                times, labels = repeated(ordinary(at), count), repeated(ordinary(y), count)
+                with evaluating:
+                    return _log_p(self.net(replaced(own), times), labels)
+
+            if not isinstance(noise, Joint):
+                return self._guided(noise, z, t, hat, partial(says, lambda own: own))
+            return {
+                key: self._guided(
+                    part, z[key], t[key] if isinstance(t, dict) else t, hat[key],
+                    partial(says, partial(_with, z, key)),
+                )
+                for key, part in noise.parts.items()
+            }  # fmt: skip
 
         return guided
+
+    def _guided(
+        self, noise: Any, z: Tensor, t: Any, hat: Any, says: Callable[[Tensor], Tensor]
+    ) -> Any:
+        if isinstance(noise, Gaussian):
+            with slope(z) as taken:
+                score = taken.result(taken.of(says(taken.point)))
+            return move(noise, z, t, hat, self.strength * score)
+        log_p = noise.predict(z, t, hat)
+        change = self.strength * likelihoods(says, noise, z)
+        return written(noise, log_p + change.to(log_p.dtype), hat)
+
+
+def _with(z: dict[str, Tensor], key: str, own: Tensor) -> dict[str, Tensor]:
+    """Copies of a joint state with other values of one part."""
+    count = len(own) // tree.size(z)
+    return {**repeated(ordinary(z), count), key: own}
 
 
 def _log_p(logits: Tensor, y: State) -> Tensor:

@@ -2,7 +2,8 @@ r"""Classifier-free guidance: $\hat y + s(\hat y - \hat{\varnothing})$.
 
 Ho & Salimans 2022, equation 6, in terms of whatever the network predicts: the combination's
 weights add up to one, so it commutes with every change of parametrisation, and on logits it is
-the combination of log-probabilities.
+the combination of log-probabilities. A single token then follows exactly p(x | y)^(1+s) / p(x)^s,
+whatever noise and however many steps.
 """
 
 from typing import Any, ClassVar
@@ -11,11 +12,11 @@ import torch
 from torch import Tensor
 
 from ..base import Batch, Guidance, Predict
-from ..errors import require
 from ..noise.gaussian import Gaussian
-from ..noise.split import each
 from ..tree import State
 from .null import both, drop
+from .number import number
+from .parts import combined
 
 
 class ClassifierFree(Guidance):
@@ -31,8 +32,8 @@ class ClassifierFree(Guidance):
     conditional: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        require(0 <= self.dropout <= 1, "ClassifierFree.dropout", "0 to 1", self.dropout)
-        require(self.strength >= 0, "ClassifierFree.strength", ">= 0", self.strength)
+        number("ClassifierFree.dropout", self.dropout, 0, 1)
+        number("ClassifierFree.strength", self.strength)
 
     def corrupt(self, batch: Batch[Any]) -> None:
         drop(batch, self.dropout)
@@ -41,21 +42,21 @@ class ClassifierFree(Guidance):
         if self.strength == 0:
             return predict
 
-        combine = away if isinstance(noise, Gaussian) else away_possible
+        def combine(part: Any, hat: Tensor, null: Tensor) -> Tensor:
+            return away(part, hat, null, self.strength)
 
         def guided(z: State, y: State, t: Any) -> State:
-            hat, null = both(predict, z, y, t)
-            return each(lambda one, other: combine(one, other, self.strength), hat, null)
+            return combined(combine, noise, *both(predict, z, y, t))
 
         return guided
 
 
-def away(hat: Tensor, null: Tensor, strength: float) -> Tensor:
-    """hat + strength·(hat - null). A second parameter (a variance) is taken from `hat`."""
+def away(noise: Any, hat: Tensor, null: Tensor, strength: float) -> Tensor:
+    """hat + strength·(hat - null). A second parameter (a variance) is taken from `hat`.
+
+    A logit that is -inf in `null`, of a class that can't be, is as in `hat`.
+    """
     first = torch.lerp(null[:1], hat[:1], 1 + strength)
+    if not isinstance(noise, Gaussian):
+        first = torch.where(null[:1] == -torch.inf, hat[:1], first)
     return first if len(hat) == 1 else torch.cat([first, hat[1:]])
-
-
-def away_possible(hat: Tensor, null: Tensor, strength: float) -> Tensor:
-    """The same for logits: one that is -inf, a class that can't be, is as in `hat`."""
-    return torch.where(null == -torch.inf, hat, away(hat, null, strength))

@@ -3,6 +3,10 @@ r"""Several conditions at once: $\hat{\varnothing} + \sum_i w_i(\hat y_i - \hat{
 Liu et al. 2022 (composable diffusion), equation 11: the score of p(z)·Π (p(z | y_i)/p(z))^w_i, that
 is of p(z | y_1..y_n) for weights of one and conditions that are independent given z. With one
 condition and w = 1 + s it is classifier-free guidance; a negative weight turns away.
+
+On log-probabilities it is the law p(x)·Π (p(x | y_i)/p(x))^w_i of a token. A class that a condition
+rules out counts as exp(-`FLOOR`) times less likely than without it, so that conditions which
+contradict each other, or a negative weight, leave a law.
 """
 
 from typing import Any, ClassVar
@@ -12,10 +16,15 @@ from torch import Tensor
 
 from .. import tree
 from ..base import Batch, Guidance, Predict
-from ..errors import InputError, require
-from ..noise.split import each
+from ..errors import InputError
+from ..noise.gaussian import Gaussian
 from ..tree import State
 from .null import drop, null, repeated
+from .number import number, numbers
+from .parts import combined
+
+FLOOR = 1e4
+"""In nats."""
 
 
 class Compose(Guidance):
@@ -34,9 +43,9 @@ class Compose(Guidance):
     conditional: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        self.weights = tuple(self.weights)
-        require(len(self.weights) > 0, "Compose.weights", "a number for each condition", "none")
-        require(0 <= self.dropout <= 1, "Compose.dropout", "0 to 1", self.dropout)
+        expected = "a finite number for each condition, such as (1.0, 0.5)"
+        self.weights = numbers("Compose.weights", self.weights, expected)
+        number("Compose.dropout", self.dropout, 0, 1)
 
     def corrupt(self, batch: Batch[Any]) -> None:
         drop(batch, self.dropout)
@@ -48,7 +57,7 @@ class Compose(Guidance):
             given = [tree.map(lambda one, i=i: self._condition(one, i), y) for i in range(count)]
             every = tree.cat([*given, null(given[0])])
             hat = predict(tree.cat([z] * (count + 1)), every, repeated(t, count + 1))
-            return each(self._combine, hat)
+            return combined(self._combine, noise, hat)
 
         return guided
 
@@ -63,10 +72,13 @@ class Compose(Guidance):
             )
         return y[:, index]
 
-    def _combine(self, hat: Tensor) -> Tensor:
+    def _combine(self, noise: Any, hat: Tensor) -> Tensor:
         *given, base = hat.chunk(len(self.weights) + 1, dim=1)
         first = base[:1]
         for weight, one in zip(self.weights, given, strict=True):
-            first = torch.add(first, one[:1] - base[:1], alpha=weight)
-        first = torch.where(base[:1] == -torch.inf, base[:1], first)
+            gap = one[:1] - base[:1]
+            gap = gap if isinstance(noise, Gaussian) else gap.clamp_min(-FLOOR)
+            first = torch.add(first, gap, alpha=weight)
+        if not isinstance(noise, Gaussian):
+            first = torch.where(base[:1] == -torch.inf, base[:1], first)
         return first if len(hat) == 1 else torch.cat([first, given[0][1:]])

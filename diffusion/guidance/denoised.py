@@ -13,15 +13,27 @@ from ..base import Guidance, Noise
 from ..noise.clock import fit
 from ..noise.gaussian import Gaussian
 from ..noise.split import Split, for_x
+from .parts import members
 
 
 def gaussian(guidance: Guidance, noise: Noise[Any]) -> str | None:
-    """Why a guidance that reads x from the prediction can't guide `noise`, or None."""
-    if isinstance(noise, Gaussian):
-        return None
+    """Why a guidance of one state's x can't guide `noise`, or None."""
+    return None if isinstance(noise, Gaussian) else _none(guidance, noise)
+
+
+def somewhere(guidance: Guidance, noise: Noise[Any], instead: str) -> str | None:
+    """Why a guidance of the Gaussian parts can't guide `noise`, which has none, or None.
+
+    It leaves other parts alone; `instead` is what does for them.
+    """
+    has = any(isinstance(part, Gaussian) for part in members(noise))
+    return None if has else _none(guidance, noise, instead)
+
+
+def _none(guidance: Guidance, noise: Noise[Any], instead: str = "guidance.ClassifierFree()") -> str:
     return (
         f"{type(guidance).__name__} changes the x that a Gaussian process predicts, and "
-        f"{type(noise).__name__} predicts none. Use noise.Gaussian, or guidance.ClassifierFree()."
+        f"{type(noise).__name__} predicts none. Use noise.Gaussian, or {instead}."
     )
 
 

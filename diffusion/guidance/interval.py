@@ -13,9 +13,10 @@ from torch import Tensor
 from ..base import Predict
 from ..errors import require
 from ..noise.joint import Joint
-from ..noise.split import each
 from ..tree import State
 from .around import Around
+from .number import number
+from .parts import outputs
 
 
 class Interval(Around):
@@ -30,6 +31,8 @@ class Interval(Around):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        number("Interval.low", self.low, 0, 1)
+        number("Interval.high", self.high, 0, 1)
         ordered = 0 <= self.low <= self.high <= 1
         require(ordered, "Interval", "0 <= low <= high <= 1", f"{self.low} and {self.high}")
 
@@ -41,7 +44,7 @@ class Interval(Around):
             if not isinstance(chosen, Tensor):
                 return (inner if chosen else predict)(z, y, t)
             plain, other = predict(z, y, t), inner(z, y, t)
-            return each(lambda a, b: torch.where(_rows(chosen, a), b, a), plain, other)
+            return outputs(lambda a, b: torch.where(_rows(chosen, a), b, a), plain, other)
 
         return guided
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from .. import tree
 from ..base import Batch, Predict
-from ..noise.split import each
 from ..tree import State
+from .parts import outputs
 
 
 def null(y: State) -> State:
@@ -34,7 +34,7 @@ def both(predict: Predict, z: State, y: State, t: Any) -> tuple[State, State]:
     """The predictions with `y` and with the null condition, from one call."""
     size = tree.size(z)
     hat = predict(tree.cat([z, z]), tree.cat([y, null(y)]), repeated(t, 2))
-    return each(lambda one: one[:, :size], hat), each(lambda one: one[:, size:], hat)
+    return outputs(lambda one: one[:, :size], hat), outputs(lambda one: one[:, size:], hat)
 
 
 def repeated(t: Any, count: int) -> Any:

@@ -21,15 +21,17 @@ which strength 1 is right once only noise is left.
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..base import Guidance, Noise, Predict
 from ..errors import InputError, choose, require
-from ..noise.split import each
 from ..tree import State
 from .conjugate import conjugate
 from .denoised import gaussian, lever, move
-from .slope import Slope, slope
+from .number import number, positive
+from .parts import outputs
+from .slope import Slope, ordinary, slope
 
 METHODS = ("mmps", "pigdm", "dps")
 
@@ -56,9 +58,12 @@ class Observe(Guidance):
     def __post_init__(self) -> None:
         require(callable(self.operator), "Observe.operator", "a function", repr(self.operator))
         choose("Observe.method", self.method, METHODS)
-        require(self.noise > 0, "Observe.noise", "a standard deviation > 0", self.noise)
-        require(self.strength >= 0, "Observe.strength", ">= 0", self.strength)
-        require(self.iterations >= 1, "Observe.iterations", "at least 1", self.iterations)
+        tensor = isinstance(self.y, Tensor)
+        require(tensor, "Observe.y", "what the operator makes of a state, a tensor", repr(self.y))
+        positive("Observe.noise", self.noise, "a standard deviation > 0")
+        number("Observe.strength", self.strength)
+        whole = isinstance(self.iterations, int) and self.iterations >= 1
+        require(whole, "Observe.iterations", "a whole number, at least 1", repr(self.iterations))
 
     def fits(self, noise: Noise[Any]) -> str | None:
         return gaussian(self, noise)
@@ -66,32 +71,38 @@ class Observe(Guidance):
     def __call__(self, predict: Predict, noise: Any) -> Predict:
         if self.strength == 0:
             return predict
+        copied: set[int] = set()  # sizes of batches that hold the samples several times
 
         def guided(z: Tensor, y: State, t: Any) -> State:
             scale = lever(noise, t)
             if not isinstance(scale, Tensor) and scale == 0:
                 return predict(z, y, t)
             with slope(z) as taken:
-                hat = predict(taken.point, y, t)
+                hat = predict(taken.point, ordinary(y), t)
                 x = noise.predict(taken.point, t, hat)
                 seen = self.operator(x)
-                gap = taken.result(self._gap(seen))
+                gap = taken.result(self._given(seen, z, copied) - seen)
                 weighed = self._weighed(gap, seen, x, taken, scale, noise.clock(t))
                 score = taken.result(taken.of(seen, weighed))
-            return move(noise, z, t, each(taken.result, hat), self.strength * score)
+            return move(noise, z, t, outputs(taken.result, hat), self.strength * score)
 
         return guided
 
-    def _gap(self, seen: Tensor) -> Tensor:
-        """y - A·x̂, with y repeated where the batch holds several copies of the samples."""
-        y = self.y.to(seen).unsqueeze(0) if self.y.dim() < seen.dim() else self.y.to(seen)
-        if y.shape[1:] != seen.shape[1:] or len(seen) % len(y):
+    def _given(self, seen: Tensor, z: Tensor, copied: set[int]) -> Tensor:
+        """y for every row; guidance to the right may ask about several copies of the samples."""
+        y, size = ordinary(self.y).to(seen), len(z)
+        y = y.unsqueeze(0) if y.dim() < seen.dim() else y
+        several = 1 < len(y) < size and size % len(y) == 0 and size not in copied
+        if several and torch.equal(z, z[: len(y)].repeat(size // len(y), *(1,) * (z.dim() - 1))):
+            copied.add(size)
+        rows = len(y) in (1, size) or size in copied
+        if y.shape[1:] != seen.shape[1:] or not rows:
             raise InputError(
                 f"Observe.y: expected what the operator makes of a state, {list(seen.shape[1:])}, "
-                f"for one or for each of {len(seen)} samples; got {list(self.y.shape)}."
+                f"for one or for each of {size} samples; got {list(self.y.shape)}."
             )
-        gap: Tensor = y.repeat(len(seen) // len(y), *(1,) * (seen.dim() - 1)) - seen
-        return gap
+        given: Tensor = y.repeat(size // len(y), *(1,) * (seen.dim() - 1))
+        return given
 
     def _weighed(
         self, gap: Tensor, seen: Tensor, x: Tensor, taken: Slope, scale: Any, level: Any

@@ -1,12 +1,18 @@
 r"""Adaptive projected guidance (APG): strong guidance without over-saturation.
 
-Sadat et al. 2024, algorithm 1, on the predicted x. With d_t = x - x_null + momentum·d_(t-1), scaled
+Sadat et al. 2024, algorithm 1, on the predicted x. With d = x - x_null + momentum·d_before, scaled
 down to the length `norm` where it is longer, and split into the parts along x and across it,
 
     x_guided = x + s·(d_across + parallel·d_along)
 
 The part along x mostly raises contrast. Without norm and momentum, and with parallel = 1, this is
-classifier-free guidance.
+classifier-free guidance. For tokens x is the vector of centred log-probabilities, see
+`diffusion.guidance.view`: the part along it only sharpens the law, as a temperature does, and the
+part across it changes which tokens are preferred. Lengths are then in nats. The modalities of a
+joint state are guided one by one, each with its own length.
+
+d_before is the one of the next higher time: see `diffusion.guidance.momentum` for what that is
+under solvers that call the network several times a step.
 """
 
 from typing import Any, ClassVar
@@ -16,8 +22,11 @@ from torch import Tensor
 from ..base import Batch, Guidance, Noise, Predict
 from ..errors import require
 from ..tree import State
-from .denoised import gaussian, replace
+from .momentum import Momentum
 from .null import both, drop
+from .number import number, positive
+from .parts import each
+from .view import View, inner, unseen
 
 
 class Project(Guidance):
@@ -39,40 +48,41 @@ class Project(Guidance):
     conditional: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        require(self.strength >= 0, "Project.strength", ">= 0", self.strength)
-        require(self.norm is None or self.norm > 0, "Project.norm", "> 0, or None", self.norm)
-        require(-1 < self.momentum < 1, "Project.momentum", "-1 to 1", self.momentum)
-        require(0 <= self.dropout <= 1, "Project.dropout", "0 to 1", self.dropout)
+        number("Project.strength", self.strength)
+        number("Project.parallel", self.parallel)
+        if self.norm is not None:
+            positive("Project.norm", self.norm, "a number > 0, or None")
+        number("Project.momentum", self.momentum, -1, 1)
+        require(abs(self.momentum) < 1, "Project.momentum", "less than 1 in size", self.momentum)
+        number("Project.dropout", self.dropout, 0, 1)
 
     def corrupt(self, batch: Batch[Any]) -> None:
         drop(batch, self.dropout)
 
     def fits(self, noise: Noise[Any]) -> str | None:
-        return gaussian(self, noise)
+        return unseen(self, noise)
 
     def __call__(self, predict: Predict, noise: Any) -> Predict:
         if self.strength == 0:
             return predict
-        before: list[Tensor] = []
+        memory = each(lambda _: Momentum(self.momentum), noise)
 
-        def guided(z: Tensor, y: State, t: Any) -> State:
+        def guided(z: State, y: State, t: Any) -> State:
             hat, null = both(predict, z, y, t)
-            x = noise.predict(z, t, hat)
-            difference = x - noise.predict(z, t, null)
-            if self.momentum and before:
-                difference = difference + self.momentum * before.pop()
-            before[:] = [difference]
-            return replace(noise, z, t, hat, x + self.strength * self._update(difference, x))
+            return each(self._guided, noise, memory, z, t, hat, null)
 
         return guided
 
+    def _guided(self, noise: Any, memory: Momentum, z: Tensor, t: Any, hat: Any, null: Any) -> Any:
+        view = View(noise, z, t, hat, null)
+        difference = view.vector - view.other
+        if self.momentum:
+            difference = view.kept(memory(t, difference))
+        return view.moved(self.strength * self._update(difference, view.vector))
+
     def _update(self, difference: Tensor, x: Tensor) -> Tensor:
         if self.norm is not None:
-            difference = difference * (self.norm / _dot(difference, difference).sqrt()).clamp_max(1)
-        along = x * (_dot(difference, x) / _dot(x, x).clamp_min(1e-12))
+            length = inner(difference, difference).sqrt()
+            difference = difference * (self.norm / length).clamp_max(1)
+        along = x * (inner(difference, x) / inner(x, x).clamp_min(1e-12))
         return difference - (1 - self.parallel) * along
-
-
-def _dot(a: Tensor, b: Tensor) -> Tensor:
-    """The inner product of each sample, `[b, 1, ...]`."""
-    return (a * b).sum(dim=tuple(range(1, a.dim())), keepdim=True)

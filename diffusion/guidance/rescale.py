@@ -5,7 +5,9 @@ Lin et al. 2023, section 3.4, equations 14-16, with amount phi:
     x = phi·x_guided·std(x_plain)/std(x_guided) + (1 - phi)·x_guided
 
 std is over all elements of a sample. It is applied to x, so it means the same whatever the network
-predicts.
+predicts. For tokens x is the vector of centred log-probabilities, see `diffusion.guidance.view`:
+the factor is a temperature, one for each sample, at which the guided law of its tokens is as far
+from the uniform one as the plain law is. The modalities of a joint state are rescaled one by one.
 """
 
 from typing import Any
@@ -13,12 +15,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .. import tree
 from ..base import Noise, Predict
-from ..errors import require
-from ..noise.split import for_x
 from ..tree import State
 from .around import Around
-from .denoised import gaussian, replace
+from .number import number
+from .parts import each, outputs
+from .view import View, unseen
 
 
 class Rescale(Around):
@@ -35,36 +38,39 @@ class Rescale(Around):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(0 <= self.amount <= 1, "Rescale.amount", "0 to 1", self.amount)
+        number("Rescale.amount", self.amount, 0, 1)
 
     def fits(self, noise: Noise[Any]) -> str | None:
-        return gaussian(self, noise) or super().fits(noise)
+        return unseen(self, noise) or super().fits(noise)
 
     def __call__(self, predict: Predict, noise: Any) -> Predict:
         first: list[tuple[State, State, State]] = []  # the inner guidance's first call
-        shared: list[bool] = []  # whether its first rows are the plain prediction
+        shared: list[tuple[State, bool]] = []  # whether, under y, its first rows are the plain ones
 
         def watched(z: State, y: State, t: Any) -> State:
             hat = predict(z, y, t)
-            first.append((z, y, hat))
+            if not first:
+                first.append((z, y, hat))
             return hat
 
         inner = self.guidance(watched, noise)
 
-        def guided(z: Tensor, y: State, t: Any) -> State:
+        def guided(z: State, y: State, t: Any) -> State:
             first.clear()
-            hat = inner(z, y, t)
-            asked, under, plain = first[0]
-            if not shared:
-                shared.append(_same(z, asked) and _same(y, under))
-            if not shared[0]:
-                plain = predict(z, y, t)
-            x, own = noise.predict(z, t, hat), for_x(plain)[:, : len(z)]
-            goal, own = _spread(noise.predict(z, t, own)), _spread(x)
-            ratio = torch.where(own > 0, goal / own, 1.0)
-            return replace(noise, z, t, hat, x * (1 - self.amount + self.amount * ratio))
+            hat, size = inner(z, y, t), tree.size(z)
+            asked, under, known = first.pop() if first else (None, None, None)
+            if not shared or shared[0][0] is not y:  # a new batch
+                shared[:] = [(y, _same(z, asked) and _same(y, under))]
+            plain = outputs(lambda one: one[:, :size], known) if shared[0][1] else predict(z, y, t)
+            return each(self._scaled, noise, z, t, hat, plain)
 
         return guided
+
+    def _scaled(self, noise: Any, z: Tensor, t: Any, hat: Any, plain: Any) -> Any:
+        view = View(noise, z, t, hat, plain)
+        goal, own = _spread(view.other), _spread(view.vector)
+        ratio = torch.where(own > 0, goal / own, 1.0)
+        return view.moved(self.amount * (ratio - 1) * view.vector)
 
 
 def _spread(x: Tensor) -> Tensor:
@@ -75,5 +81,7 @@ def _spread(x: Tensor) -> Tensor:
 def _same(own: State, asked: State) -> bool:
     """Whether a batch begins with our own."""
     if isinstance(own, dict):
-        return all(_same(own[key], asked[key]) for key in own)
+        return isinstance(asked, dict) and all(_same(own[key], asked[key]) for key in own)
+    if not isinstance(asked, Tensor):
+        return False
     return own.shape[1:] == asked.shape[1:] and torch.equal(own, asked[: len(own)])

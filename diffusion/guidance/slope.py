@@ -7,13 +7,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .. import tree
+from ..errors import InputError
+from ..tree import State
+
 
 class Slope:
     """Gradients at `point`: a copy of z, or z itself where the caller differentiates through it."""
 
-    def __init__(self, z: Tensor) -> None:
-        self.deep = torch.is_grad_enabled() and z.requires_grad
-        self.point = z if self.deep else z.detach().requires_grad_()
+    def __init__(self, z: Tensor, deep: bool) -> None:
+        self.deep = deep
+        self.point = z if deep else ordinary(z).detach().requires_grad_()
 
     def of(self, value: Tensor, weight: Tensor | None = None, at: Tensor | None = None) -> Tensor:
         """The gradient of Σ weight·value; `weight` is 1, and `at` is the point, by default.
@@ -34,7 +38,25 @@ class Slope:
 
 @contextmanager
 def slope(z: Tensor) -> Iterator[Any]:
-    """Gradients are recorded inside, whatever holds outside."""
-    found = Slope(z)
-    with torch.enable_grad():
-        yield found
+    """Gradients are recorded inside, whatever holds outside: `torch.inference_mode` too."""
+    deep = torch.is_grad_enabled() and z.requires_grad
+    try:
+        with torch.inference_mode(False), torch.enable_grad():
+            yield Slope(z, deep)
+    except RuntimeError as error:
+        if "nference tensor" not in str(error):
+            raise
+        raise InputError(
+            "guidance by gradients: a tensor that the network holds, or makes of the times, was "
+            "created in torch.inference_mode, and gradients can't pass it. Sample under "
+            "torch.no_grad() instead; sampling keeps no gradients by itself."
+        ) from error
+
+
+def ordinary(state: State) -> State:
+    """`state`, with copies of what was created in `torch.inference_mode`, to be used outside it."""
+
+    def one(leaf: Any) -> Any:
+        return leaf.clone() if isinstance(leaf, Tensor) and leaf.is_inference() else leaf
+
+    return tree.map(one, state)

@@ -16,11 +16,9 @@ from torch import Tensor
 from ..base import Guidance, Noise, Predict
 from ..errors import MismatchError, require
 from ..noise.categorical import Redraw
-from ..noise.joint import Joint
 from ..tree import State
-
-NONE = -1e30
-"""The log-probability of a class that is ruled out: finite, so that gradients stay finite."""
+from .number import positive
+from .parts import NONE, each, members, written
 
 
 class Tempered(Guidance):
@@ -31,8 +29,7 @@ class Tempered(Guidance):
         """Other log-probabilities, up to a constant, from normalised ones `[..., K]`."""
 
     def fits(self, noise: Noise[Any]) -> str | None:
-        parts = noise.parts.values() if isinstance(noise, Joint) else (noise,)
-        if any(isinstance(part, Redraw) for part in parts):
+        if any(isinstance(part, Redraw) for part in members(noise)):
             return None
         return (
             f"{self!r} changes the probabilities of tokens, and {type(noise).__name__} predicts "
@@ -45,19 +42,14 @@ class Tempered(Guidance):
             raise MismatchError(f"guidance and noise: {reason}")
 
         def guided(z: State, y: State, t: Any) -> State:
-            return self._apply(noise, z, t, predict(z, y, t))
+            return each(self._apply, noise, z, t, predict(z, y, t))
 
         return guided
 
-    def _apply(self, noise: Any, z: State, t: Any, hat: State) -> State:
-        if isinstance(noise, Joint):
-            return {k: self._apply(part, z[k], t, hat[k]) for k, part in noise.parts.items()}
+    def _apply(self, noise: Any, z: Tensor, t: Any, hat: Any) -> Any:
         if not isinstance(noise, Redraw):
             return hat
-        changed = self.sharpen(noise.predict(z, t, hat)).clamp_min(NONE)
-        changed = changed.softmax(-1) if noise.parameter == "p" else changed
-        first = changed.clamp_min(torch.finfo(hat.dtype).min).to(hat.dtype)
-        return torch.cat([first.unsqueeze(0), hat[1:]])
+        return written(noise, self.sharpen(noise.predict(z, t, hat)), hat)
 
 
 class Temperature(Tempered):
@@ -66,7 +58,7 @@ class Temperature(Tempered):
     value: float = 0.7
 
     def __post_init__(self) -> None:
-        require(self.value > 0, "Temperature.value", "a number > 0", self.value)
+        positive("Temperature.value", self.value)
 
     def sharpen(self, log_p: Tensor) -> Tensor:
         return log_p / self.value
@@ -78,7 +70,8 @@ class Nucleus(Tempered):
     mass: float = 0.9
 
     def __post_init__(self) -> None:
-        require(0 < self.mass <= 1, "Nucleus.mass", "a number in (0, 1]", self.mass)
+        positive("Nucleus.mass", self.mass, "a number in (0, 1]")
+        require(self.mass <= 1, "Nucleus.mass", "a number in (0, 1]", self.mass)
 
     def sharpen(self, log_p: Tensor) -> Tensor:
         if self.mass == 1:

@@ -2,7 +2,8 @@ r"""Thresholding: the predicted x is kept in the range of the data.
 
 Saharia et al. 2022 (Imagen), section 2.3. static: x is clipped to [-limit, limit]. dynamic: with
 s the `quantile` of |x| in a sample, but at least limit, x is clipped to [-s, s] and divided by
-s/limit: saturated samples are pulled in, not cut off.
+s/limit: saturated samples are pulled in, not cut off. Tokens have no range: of a joint state, the
+Gaussian parts are kept in theirs.
 """
 
 from typing import Any
@@ -12,8 +13,11 @@ from torch import Tensor
 
 from ..base import Guidance, Noise, Predict
 from ..errors import choose, require
+from ..noise.gaussian import Gaussian
 from ..tree import State
-from .denoised import gaussian, replace
+from .denoised import replace, somewhere
+from .number import number, positive
+from .parts import each
 
 
 class Threshold(Guidance):
@@ -29,18 +33,23 @@ class Threshold(Guidance):
 
     def __post_init__(self) -> None:
         choose("Threshold.mode", self.mode, ("dynamic", "static"))
-        require(0 < self.quantile <= 1, "Threshold.quantile", "in (0, 1]", self.quantile)
-        require(self.limit > 0, "Threshold.limit", "> 0", self.limit)
+        number("Threshold.quantile", self.quantile, 0, 1)
+        require(self.quantile > 0, "Threshold.quantile", "a share > 0", self.quantile)
+        positive("Threshold.limit", self.limit)
 
     def fits(self, noise: Noise[Any]) -> str | None:
-        return gaussian(self, noise)
+        return somewhere(self, noise, "guidance.Nucleus and guidance.Temperature for tokens")
 
     def __call__(self, predict: Predict, noise: Any) -> Predict:
-        def guided(z: Tensor, y: State, t: Any) -> State:
-            hat = predict(z, y, t)
-            return replace(noise, z, t, hat, self._clipped(noise.predict(z, t, hat)))
+        def guided(z: State, y: State, t: Any) -> State:
+            return each(self._guided, noise, z, t, predict(z, y, t))
 
         return guided
+
+    def _guided(self, noise: Any, z: Tensor, t: Any, hat: Any) -> Any:
+        if not isinstance(noise, Gaussian):
+            return hat
+        return replace(noise, z, t, hat, self._clipped(noise.predict(z, t, hat)))
 
     def _clipped(self, x: Tensor) -> Tensor:
         if self.mode == "static":

@@ -20,6 +20,7 @@ from ..distribution.draw import draw
 from ..noise.joint import Joint
 from ..rng import Rng
 from ..tree import State
+from .heard import Heard
 
 
 def reconstruction(
@@ -61,7 +62,10 @@ def bound(
 
     Args:
         noise: bound, not soft. predict: the network. times: descending, from T to 0.
+
+    Errors: a bound that is NaN.
     """
+    heard = Heard(predict)
     shape = tree.map(lambda leaf: tuple(leaf.shape), x)
     device, dtype = tree.leaves(x)[0].device, floating(x)
     top = noise.prior(x, full(times[0], x))
@@ -69,11 +73,12 @@ def bound(
     for t, s in pairwise(times):
         at, to = full(t, x), full(s, x)
         z = draw(noise.prior(x, at), rng)[0]
-        hat = predict(z, y, t)
+        hat = heard(z, y, t)
         if s == 0:
-            return nats + reconstruction(noise, data, w, x, z, at, hat)
+            nats = nats + reconstruction(noise, data, w, x, z, at, hat)
+            break
         nats = nats + total(noise.posterior(x, z, at, to).dkl(noise.approximate(z, at, hat, to)))
-    return nats
+    return heard.require("bound", nats)
 
 
 def total(value: State) -> Tensor:

@@ -22,6 +22,7 @@ from ..distribution.draw import draw
 from ..rng import Rng
 from ..tree import State
 from .bound import floating, full, reconstruction, total
+from .heard import Heard
 
 
 def importance(
@@ -34,7 +35,8 @@ def importance(
     times: Sequence[Any],
     rng: Rng,
 ) -> Tensor:
-    """-log w of one trajectory for each item, `[b]`, in nats; arguments as of `bound`."""
+    """-log w of one trajectory of each item, `[b]`, in nats; arguments, errors as of `bound`."""
+    heard = Heard(predict)
     shape = tree.map(lambda leaf: tuple(leaf.shape), x)
     start = noise.stationary(shape).to(tree.leaves(x)[0].device, floating(x))
     q = noise.prior(x, full(times[0], x))
@@ -42,13 +44,14 @@ def importance(
     nats = total(start.nll(z)) - total(q.nll(z))
     for t, s in pairwise(times):
         at, to = full(t, x), full(s, x)
-        hat = predict(z, y, t)
+        hat = heard(z, y, t)
         if s == 0:
-            return nats + reconstruction(noise, data, w, x, z, at, hat)
+            nats = nats + reconstruction(noise, data, w, x, z, at, hat)
+            break
         q, p = noise.posterior(x, z, at, to), noise.approximate(z, at, hat, to)
         z = draw(q, rng)[0]
         nats = nats + total(p.nll(z)) - total(q.nll(z))
-    return nats
+    return heard.require("importance", nats)
 
 
 def averaged(nats: Tensor) -> tuple[Tensor, Tensor]:
@@ -56,4 +59,6 @@ def averaged(nats: Tensor) -> tuple[Tensor, Tensor]:
     count = len(nats)
     value = math.log(count) - (-nats).logsumexp(0)
     share = (value - nats).exp()  # w over its mean
-    return value, share.std(0) / math.sqrt(count)
+    # No trajectory that could be: then nothing is known of the error.
+    error = (share.std(0) / math.sqrt(count)).masked_fill(value == math.inf, math.inf)
+    return value, error

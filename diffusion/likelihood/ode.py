@@ -33,6 +33,7 @@ from ..rng import Rng, uniform
 from ..tree import State
 from .bound import total
 from .divergence import divergence, exact, probes
+from .heard import Heard
 
 NEAR = 3e-4
 """sigma/signal where the integral begins."""
@@ -90,7 +91,7 @@ def ode(
     top = noise.stationary(tuple(x.shape)).to(x.device, x.dtype).nll(z)
     nats += total(top.double()) - gained
     nats += size * math.log(phi / signal / phi_top)
-    return nats.to(x.dtype)
+    return flow.heard.require("ode", nats).to(x.dtype)
 
 
 def varies(data: Any, x: State) -> bool:
@@ -125,7 +126,8 @@ class _Flow:
     def __init__(
         self, noise: Any, predict: Any, y: State, times: Sequence[Any], along: Tensor
     ) -> None:
-        self.noise, self.predict, self.y, self.times, self.along = noise, predict, y, times, along
+        self.noise, self.y, self.times, self.along = noise, y, times, along
+        self.heard = Heard(predict)
         noise.prepare(times)
         scales = [noise.clock(t) for t in times]
         self.scales = [(signal, signal + sigma) for signal, sigma in scales]
@@ -135,7 +137,7 @@ class _Flow:
         phi, solved = self.scales[i][1], self.noise.solve(self.times[i])
         with torch.enable_grad():
             z = (w * phi).detach().requires_grad_()
-            hat = self.predict(z, self.y, self.times[i])[0]
+            hat = self.heard(z, self.y, self.times[i])[0]
             slope = z * (solved.ez - solved.xz) + hat * (solved.eh - solved.xh)
             if not hat.requires_grad:
                 raise InputError(

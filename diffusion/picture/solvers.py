@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,18 +10,22 @@ from typing import Any
 from ..errors import require
 from .curve import COLOURS, drawing
 
-STYLES = ("-", "--", ":")
-FIRST = 6
+LINES = tuple(zip((*COLOURS, "#2aa5b5"), "os^Dv*P", strict=True))
+"""Colour and mark of each line of a panel."""
+FIRST = ("#000000", ".")
+ACROSS = 3
 
 
 def solvers(
-    errors: Mapping[str, tuple[Sequence[int], Sequence[float]]],
+    errors: Mapping[str, tuple[Sequence[float], Sequence[float]]],
     path: str | Path,
     title: str = "",
     ylabel: str = "relative error",
     most: float | None = None,
 ) -> Path:
-    """Draw (network calls, error) for each name on logarithmic axes, the first ones in colour.
+    """Draw (network calls, error) for each name on logarithmic axes, at most seven to a panel.
+
+    The first is in every panel, dashed, to compare with.
 
     Args:
         most: where the axis of errors ends, so that one bad line does not flatten the others.
@@ -29,34 +34,44 @@ def solvers(
     """
     require(len(errors) > 0, "solvers.errors", "at least one line", 0)
     figures, axes = drawing()
-    figure = figures.Figure(figsize=(7.2, 4.6), dpi=130, layout="constrained")
-    plot = figure.add_subplot()
-    for i, (name, (calls, values)) in enumerate(errors.items()):
-        colour = COLOURS[i % len(COLOURS)] if i < 2 * FIRST else "#bbbbbb"
-        style = STYLES[min(i // FIRST, len(STYLES) - 1)]
-        width = 2.0 if i < FIRST else 1.2
-        plot.plot(calls, values, style, color=colour, marker="o", markersize=3, linewidth=width,
-                  label=name)  # fmt: skip
-    plot.set_xscale("log")
-    plot.set_yscale("log")
-    if most is not None:
-        plot.set_ylim(top=most)
-        for axis in (plot.yaxis.set_major_formatter, plot.yaxis.set_minor_formatter):
-            axis(axes.StrMethodFormatter("{x:g}"))
-    _ticks(plot, axes, sorted({c for calls, _ in errors.values() for c in calls}))
-    plot.set_xlabel("network calls")
-    plot.set_ylabel(ylabel)
-    plot.set_title(title, loc="left", fontsize=11)
-    plot.grid(alpha=0.25)
-    plot.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside right center", frameon=False, fontsize=8)
+    first, *others = errors
+    panels = [others[i : i + len(LINES)] for i in range(0, max(len(others), 1), len(LINES))]
+    across = min(len(panels), ACROSS)
+    down = -(len(panels) // -across)
+    size = (7.2 if across == 1 else 4.4 * across, 5.2 * down)
+    figure = figures.Figure(figsize=size, dpi=130, layout="constrained")
+    plots = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).flatten()
+    for plot, names in zip(plots, panels, strict=False):
+        for name, (colour, mark) in zip((first, *names), (FIRST, *LINES), strict=False):
+            plot.plot(*errors[name], "--" if name == first else "-", color=colour, marker=mark,
+                      markersize=5, linewidth=1.4, label=name)  # fmt: skip
+        _axes(plot, axes, errors, most)
+        plot.set_xlabel("network calls")
+        plot.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, frameon=False,
+                    fontsize=9)  # fmt: skip
+    for plot in plots[len(panels) :]:
+        plot.set_visible(False)
+    for plot in plots[::across]:
+        plot.set_ylabel(ylabel)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
     return path
 
 
-def _ticks(plot: Any, axes: Any, calls: list[int]) -> None:
-    plot.xaxis.set_major_locator(axes.FixedLocator(calls))
+def _axes(plot: Any, axes: Any, errors: Mapping[str, Any], most: float | None) -> None:
+    plot.set_xscale("log")
+    plot.set_yscale("log")
+    if most is not None:
+        plot.set_ylim(top=most)
+        for axis in (plot.yaxis.set_major_formatter, plot.yaxis.set_minor_formatter):
+            axis(axes.StrMethodFormatter("{x:g}"))
+    # Ticks where lines have points in common: some have a number of calls to themselves.
+    count = Counter(c for calls, _ in errors.values() for c in calls)
+    ticks = sorted(c for c in count if count[c] > 1) or sorted(count)
+    plot.xaxis.set_major_locator(axes.FixedLocator(ticks))
     plot.xaxis.set_minor_locator(axes.NullLocator())
-    plot.xaxis.set_major_formatter(axes.FixedFormatter([str(c) for c in calls]))
+    plot.xaxis.set_major_formatter(axes.FixedFormatter([f"{c:g}" for c in ticks]))
+    plot.grid(alpha=0.25)
+    plot.spines[["top", "right"]].set_visible(False)

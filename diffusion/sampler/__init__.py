@@ -14,10 +14,14 @@ from .presets import (
     RK4,
     SDE,
     DPMSolverPP,
+    DPMSolverPP2MSDE,
     DPMSolverPP2S,
+    DPMSolverPP3M,
+    DPMSolverPP3MSDE,
     Euler,
     FlowAdams,
     Heun,
+    Midpoint,
     UniPC,
 )
 from .runge_kutta import RungeKutta
@@ -25,6 +29,7 @@ from .tuned import Tuned
 
 __all__ = [
     "DDIM", "DEIS", "LMS", "RES", "RES2S", "RES3S", "RK4", "SDE", "Adams", "Adaptive", "Ancestral",
-    "Confident", "Consistency", "DPMSolverPP", "DPMSolverPP2S", "EntropyBound", "Euler",
-    "FlowAdams", "Heun", "Jump", "Remask", "RungeKutta", "TauLeap", "Trapezoidal", "Tuned", "UniPC",
+    "Confident", "Consistency", "DPMSolverPP", "DPMSolverPP2MSDE", "DPMSolverPP2S",
+    "DPMSolverPP3M", "DPMSolverPP3MSDE", "EntropyBound", "Euler", "FlowAdams", "Heun", "Jump",
+    "Midpoint", "Remask", "RungeKutta", "TauLeap", "Trapezoidal", "Tuned", "UniPC",
 ]  # fmt: skip

@@ -1,12 +1,13 @@
 """The exponential multistep integrator of which most fast samplers are cases."""
 
 from collections.abc import Generator, Iterator, Sequence
-from typing import Any, NamedTuple
+from itertools import pairwise, zip_longest
+from typing import Any
 
 from torch import Tensor
 
 from .. import rng as random
-from ..base import Grid, Noise, Predict, Sampler
+from ..base import Grid, Noise, Predict
 from ..errors import choose, require
 from ..grid import Uniform
 from ..noise.fixed import Fixed
@@ -16,32 +17,11 @@ from ..tree import State
 from .brownian import Brownian
 from .exponential import RULES, TARGETS, VARIABLES, Point, Target, noisy, weights
 from .lockstep import lockstep
-from .plan import Reading, combine, points, reading, refuse, remembered, scaled, startable, to_data
+from .plan import Integrator, Known, Step, called, points, reading, refuse, startable, to_data
+from .settings import whole, within
 
 
-class Step(NamedTuple):
-    """One step, as host numbers: what is read at its start, and the sum that ends it."""
-
-    read: Reading
-    on_z: float
-    factors: tuple[float, ...]
-    deviation: float = 0.0
-    noise: tuple[float, float, float] = (0.0, 0.0, 0.0)
-
-    def advance(
-        self, z: Tensor, hat: Any, known: tuple[Tensor, ...]
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """The next state but for noise, and the targets known by then: pure, and compilable.
-
-        Args:
-            hat: what the network says at `z`. known: the targets of earlier steps, newest first.
-        """
-        z, target = self.read(z, hat)
-        known = target, *known
-        return combine(self.on_z, z, self.factors, known), known
-
-
-class Adams(Sampler):
+class Adams(Integrator):
     """Integrate the probability-flow ODE with a polynomial through the last `order` targets.
 
     Args:
@@ -79,17 +59,22 @@ class Adams(Sampler):
         choose(f"{name}.target", self.target, TARGETS)
         choose(f"{name}.variable", self.variable, VARIABLES)
         choose(f"{name}.rule", self.rule, RULES)
-        require(1 <= self.order <= 6, f"{name}.order", "1 to 6", self.order)
-        known = self.corrector == 0 or 2 <= self.corrector <= 7
-        require(known, f"{name}.corrector", "0, or 2 to 7 targets", self.corrector)
-        require(0 <= self.cautious <= 1, f"{name}.cautious", "0 to 1", self.cautious)
-        silent = self.eta == 0 or (self.eta > 0 and self.target == "x")
+        whole(f"{name}.order", self.order, 1, 6)
+        whole(f"{name}.corrector", self.corrector, 0, 7)
+        require(self.corrector != 1, f"{name}.corrector", "0, or 2 to 7 targets", self.corrector)
+        within(f"{name}.cautious", self.cautious, 0, 1)
+        within(f"{name}.eta", self.eta, 0)
+        silent = self.eta == 0 or self.target == "x"
         require(silent, f"{name}.eta", "0, or more with the target 'x'", self.eta)
+
+    @property
+    def kept(self) -> int:
+        return max(self.order + bool(self.corrector), self.corrector)
 
     def fits(self, noise: Noise[Any]) -> str | None:
         parts = noise.parts.values() if isinstance(noise, Joint) else (noise,)
-        fine = any(refuse(self, part) is None for part in parts)
-        return None if fine else refuse(self, noise)
+        reasons = [refuse(self, part) for part in parts]
+        return None if None in reasons else refuse(self, noise)
 
     def grid(self, steps: int) -> Grid | None:
         return Uniform(steps, "flow", 1.5)
@@ -102,86 +87,76 @@ class Adams(Sampler):
             return
         walk = self.walk(noise, z, times, rng)
         next(walk)
+        send = walk.send
         for t in times[:-1]:
-            z = walk.send(predict(z, y, t))
+            z = send(predict(z, y, t))
             yield z
 
     def walk(
         self, noise: Any, z: Tensor, times: Sequence[Any], rng: Rng
     ) -> Generator[Tensor, Any, None]:
         """A coroutine that yields a state, and is sent what the network says of it."""
-        plan = self.plan(noise, times)
-        known: tuple[Tensor, ...] = ()
-        kept = max(self.order, self.corrector - 1)
+        plan, keep = self.plan(noise, times), noise.keep if isinstance(noise, Fixed) else None
         path = Brownian(z, rng, self.eta) if self.brownian and self.eta else None
-        for s, step in zip(times[1:], plan, strict=True):
+        known: Known = ()
+        before = self.kept - 1
+        for s, (call,), _, deviation, increment in plan:
             hat = yield z
-            z, known = step.advance(z, hat, known[:kept])
-            if step.deviation and path is None:
-                z = z.add_(random.normal(z, rng), alpha=step.deviation)
-            elif step.deviation and path is not None:
-                z = path.add(z, *step.noise)
-            if isinstance(noise, Fixed):
-                z = noise.keep(z, s, rng)
+            _, z, known = call.take(z, z, hat, known[:before])
+            if deviation and path is None:
+                z = z.add_(random.normal(z, rng), alpha=deviation)
+            elif deviation and path is not None:
+                z = path.add(z, *increment)
+            if keep is not None:
+                z = keep(z, s, rng)
         yield z
 
-    def plan(self, noise: Any, times: Sequence[Any]) -> list[Step]:
-        """The coefficients of every step, from the noise's scales alone; kept with the noise."""
-        return remembered(noise, (self, *times), lambda bound: self._planned(bound, times))
-
-    def _planned(self, noise: Any, times: Sequence[Any]) -> list[Step]:
+    def planned(self, noise: Any, times: Sequence[Any]) -> list[Step]:
         at = points(noise, times)
         startable(self, self._row(), at[0])
-        read = [reading(noise, self._row(), p, t) for p, t in zip(at[:-1], times[:-1], strict=True)]
-        steps = [self._step(at, i, read[i]) for i in range(len(read))]
-        if self.corrector:
-            steps = [self._folded(at, i, step) for i, step in enumerate(steps)]
-        return [
-            step._replace(factors=scaled(step.factors, read[i::-1])) for i, step in enumerate(steps)
-        ]
+        read = [reading(noise, self._row(), p, t) for p, t in zip(at, times[:-1], strict=False)]
+        steps = []
+        for i, (here, there) in enumerate(pairwise(at)):
+            call = called(times[i], read[i::-1], *self._sum(at, i))
+            calls = (call.alone() if self.kept == 1 else call,)
+            steps.append(Step(times[i + 1], calls, None, *self._noise(here, there)))
+        return steps
 
     def _row(self) -> Target:
         return noisy(self.eta) if self.eta else TARGETS[self.target]
 
-    def _weights(self, start: Point, end: Point, nodes: Sequence[Point]) -> Any:
-        return weights(self._row(), VARIABLES[self.variable], start, end, nodes, self.rule)
+    def _noise(self, here: Point, there: Point) -> tuple[float, tuple[float, float, float]]:
+        """What a step draws: its deviation, and the path's norm and ratios."""
+        if not self.eta or there.sigma == 0:
+            return 0.0, (0.0, 0.0, 0.0)
+        lost = (there.ratio / here.ratio) ** (2 * self.eta**2)
+        path = self._row().phi(there), here.ratio, there.ratio
+        return there.sigma * (1 - lost) ** 0.5, path
 
-    def _step(self, at: list[Point], i: int, read: Reading) -> Step:
-        """The step from the i-th point to the next, from the targets up to here."""
+    def _sum(self, at: list[Point], i: int) -> tuple[float, list[float]]:
+        """The coefficients of z and of targets, newest first, of the step from the i-th point.
+
+        With a corrector it begins where the step before it should have ended, now that y is known
+        here: at z, minus what that step added, plus what it should have added.
+        """
         here, there = at[i], at[i + 1]
         if there.sigma == 0 and self.target == "F":
             on_z, on_y = to_data(self._row(), here)
-            return Step(read, on_z, (on_y,))
-        on_z, factors = self._weights(here, there, at[i::-1][: self._count(at, i)])
-        if not self.eta or there.sigma == 0:
-            return Step(read, on_z, tuple(factors))
-        lost = (there.ratio / here.ratio) ** (2 * self.eta**2)
-        deviation = there.sigma * (1 - lost) ** 0.5
-        return Step(
-            read, on_z, tuple(factors), deviation, (self._row().phi(there), here.ratio, there.ratio)
-        )
+            return on_z, [on_y]
+        on_z, total = self._weights(here, there, at[i::-1][: self._count(at, i)])
+        if not self.corrector or i == 0:
+            return on_z, total
+        added = self._weights(at[i - 1], here, at[i - 1 :: -1][: self._count(at, i - 1)])[1]
+        due = self._weights(at[i - 1], here, at[i::-1][: self.corrector])[1]
+        moved = zip_longest(total, due, [0.0, *added], fillvalue=0.0)
+        return on_z, [now + on_z * (right - wrong) for now, right, wrong in moved]
+
+    def _weights(
+        self, start: Point, end: Point, nodes: Sequence[Point]
+    ) -> tuple[float, list[float]]:
+        return weights(self._row(), VARIABLES[self.variable], start, end, nodes, self.rule)
 
     def _count(self, at: list[Point], i: int) -> int:
         """How many targets predict the step from the i-th point: no more than steps are left."""
         noisy = at[i].sigma > self.cautious * (at[i].signal + at[i].sigma)
         return min(2 if noisy else self.order, self.order, len(at) - 1 - i)
-
-    def _folded(self, at: list[Point], i: int, step: Step) -> Step:
-        """The step, begun where the one before it should have ended, now that y is known here.
-
-        That place is z, minus what the last step added, plus what it should have added.
-        """
-        if i == 0 or (at[i + 1].sigma == 0 and self.target == "F"):
-            return step
-        before, here = at[i - 1], at[i]
-        added = self._weights(before, here, at[i - 1 :: -1][: self._count(at, i - 1)])[1]
-        due = self._weights(before, here, at[i::-1][: self.corrector])[1]
-        count = max(len(due), len(added) + 1, len(step.factors))
-        total = [0.0] * count
-        for j, factor in enumerate(step.factors):
-            total[j] += factor
-        for j, factor in enumerate(due):
-            total[j] += step.on_z * factor
-        for j, factor in enumerate(added):
-            total[j + 1] -= step.on_z * factor
-        return step._replace(factors=tuple(total))

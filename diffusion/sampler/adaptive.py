@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from ..base import Grid, Noise, Predict, Sampler
-from ..errors import InputError, require
+from ..errors import InputError
 from ..grid import Uniform
 from ..grid.inverse import at
 from ..noise.clock import fit
@@ -27,6 +27,7 @@ from ..noise.split import Split
 from ..rng import Rng
 from ..tree import State
 from .plan import refuse
+from .settings import within
 
 LAST, MOST = 1e-3, 2000
 NODES = (1 / 2, 3 / 4, 1.0)
@@ -51,8 +52,7 @@ class Adaptive(Sampler):
 
     def __post_init__(self) -> None:
         for name in ("rtol", "atol", "first"):
-            value = getattr(self, name)
-            require(value > 0, f"Adaptive.{name}", "a positive number", value)
+            within(f"Adaptive.{name}", getattr(self, name), 0, inside=True)
 
     def fits(self, noise: Noise[Any]) -> str | None:
         return refuse(self, noise)
@@ -69,7 +69,7 @@ class Adaptive(Sampler):
             )
         if isinstance(noise, Fixed):
             raise InputError("Adaptive can't hold known positions. Use Adams(), or RungeKutta().")
-        flow = Flow(noise, predict, y)
+        flow = Flow(noise, predict, y, z.dtype)
         near = at(noise.clock, [LAST / (1 - LAST)], True)[0]
         u = torch.full((len(z),), times[0], dtype=torch.float64, device=z.device)
         h = torch.full_like(u, self.first)
@@ -117,10 +117,10 @@ class Adaptive(Sampler):
 
 
 class Flow:
-    """dw/du, from what the network says of each sample at its own time."""
+    """dw/du, from what the network says of each sample, in its own dtype, at its own time."""
 
-    def __init__(self, noise: Any, predict: Predict, y: State) -> None:
-        self.noise, self.predict, self.y = noise, predict, y
+    def __init__(self, noise: Any, predict: Predict, y: State, dtype: torch.dtype) -> None:
+        self.noise, self.predict, self.y, self.dtype = noise, predict, y, dtype
 
     def norm(self, u: Tensor) -> Tensor:
         """signal + sigma."""
@@ -142,7 +142,8 @@ class Flow:
 
     def velocity(self, u: Tensor, z: Tensor) -> Tensor:
         """epsilon - x."""
-        hat: Any = self.predict(z, self.y, u.to(torch.float32 if z.element_size() < 8 else u.dtype))
+        t = u.to(torch.float32 if z.element_size() < 8 else u.dtype)
+        hat: Any = self.predict(z.to(self.dtype), self.y, t)
         if isinstance(hat, Split):
             raise InputError(
                 "Adaptive: this guidance moves the state at every step, so that its result depends "

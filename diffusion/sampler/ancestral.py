@@ -6,13 +6,12 @@ from typing import Any
 
 from ..base import Noise, Predict, Sampler
 from ..distribution.draw import draw
-from ..errors import require
 from ..noise.gaussian import Gaussian
 from ..noise.joint import Joint
-from ..noise.split import Split
 from ..rng import Rng
 from ..tree import State
-from .plan import combine
+from .adams import Adams
+from .settings import within
 
 
 class Ancestral(Sampler):
@@ -26,17 +25,20 @@ class Ancestral(Sampler):
             yield z
 
 
+ORDER_ONE = Adams(order=1, corrector=0)
+
+
 class DDIM(Sampler):
     """The same steps with `eta` of the posterior's noise: 0 is deterministic.
 
-    Song et al. 2021, equation 12; on straight paths, Euler's method. For Gaussian noise, and the
-    Gaussian parts of joint noise.
+    Song et al. 2021, equation 12; on straight paths, Euler's method: without noise it is `Adams` of
+    order 1. For Gaussian noise, and the Gaussian parts of joint noise.
     """
 
     eta: float = 0.0
 
     def __post_init__(self) -> None:
-        require(0 <= self.eta <= 1, "DDIM.eta", "a number in [0, 1]", self.eta)
+        within("DDIM.eta", self.eta, 0, 1)
 
     def fits(self, noise: Noise[Any]) -> str | None:
         parts = noise.parts.values() if isinstance(noise, Joint) else (noise,)
@@ -50,22 +52,13 @@ class DDIM(Sampler):
     def __call__(
         self, noise: Any, predict: Predict, z: State, y: State, times: Sequence[Any], rng: Rng
     ) -> Iterator[State]:
-        quiet = self._quiet(noise)
-        if self.eta > 0 or not isinstance(quiet, Gaussian):
-            yield from Ancestral()(quiet, predict, z, y, times, rng)
-            return
-        for (t, s), (on_z, on_hat) in zip(pairwise(times), quiet.means(times), strict=True):
-            hat = predict(z, y, t)
-            if isinstance(hat, Split):
-                z = quiet.step(z, t, s, hat).mu
-            else:
-                z = combine(on_z, z, (on_hat,), (hat[0],))
-            yield z
+        one = ORDER_ONE if self.eta == 0 else Ancestral()
+        return one(self._quiet(noise), predict, z, y, times, rng)
 
     def _quiet(self, noise: Any) -> Any:
         """The noise with our share of the posterior's variance, which no network predicts."""
         if isinstance(noise, Joint):
             return noise.vary(parts={key: self._quiet(part) for key, part in noise.parts.items()})
         if isinstance(noise, Gaussian) or isinstance(getattr(noise, "inner", None), Gaussian):
-            return noise.vary(eta=self.eta, variance="fixed")
+            return noise.vary(eta=self.eta, variance="fixed") if self.eta else noise
         return noise.vary(eta=self.eta) if hasattr(noise, "eta") else noise

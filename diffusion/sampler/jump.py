@@ -11,9 +11,11 @@ from itertools import pairwise
 from typing import Any, ClassVar
 
 import torch
+from torch import Tensor
 
 from ..base import Noise, Predict, Sampler
 from ..distribution.draw import draw
+from ..errors import InputError
 from ..noise.fixed import Fixed
 from ..noise.gaussian import Gaussian
 from ..rng import Rng
@@ -45,10 +47,29 @@ class Jump(Sampler):
             kind = torch.promote_types(z.dtype, torch.float32) if continuous else torch.long
             span = torch.tensor([t, s], dtype=kind, device=z.device).expand(len(z), 2)
             width = t - s if continuous else (t - s) / noise.clock.steps
-            z = torch.add(z, predict(z, y, span)[0], alpha=-width)
+            z = torch.add(z, self._asked(predict, z, y, span), alpha=-width)
             if isinstance(noise, Fixed):
                 z = noise.keep(z, s, rng)
             yield z
+
+    def _asked(self, predict: Predict, z: Tensor, y: State, span: Tensor) -> Tensor:
+        """The average velocity. Guidance may change it, but not read x from it at one time."""
+        why = "x and epsilon come from two outputs"
+        try:
+            hat: Any = predict(z, y, span)
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, IndexError, TypeError) as error:
+            hat, why = None, str(error)
+        if isinstance(hat, Tensor) and hat.shape[1:] == z.shape:
+            return hat[0]
+        why = f"an answer of shape {list(hat.shape)}" if isinstance(hat, Tensor) else why
+        raise InputError(
+            f"Jump asks for an average velocity, at times [b, 2] = (t, s), and got none: {why}. "
+            "Guidance that reads x or scores from the prediction, or times, can't guide it: use "
+            "ClassifierFree, Auto or Compose, or sampler=Adams(). The network must know two times: "
+            "net.Span."
+        )
 
 
 class Consistency(Sampler):

@@ -3,13 +3,12 @@
 import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from .. import rng as random
-from ..base import Grid, Noise, Predict, Sampler
+from ..base import Grid, Predict
 from ..errors import choose, require
 from ..grid import Uniform
 from ..grid.inverse import at as at_levels
@@ -18,41 +17,12 @@ from ..noise.fixed import Fixed
 from ..rng import Rng
 from ..tree import State
 from .exponential import RULES, TARGETS, VARIABLES, Point, weights
-from .plan import Reading, combine, points, reading, refuse, remembered, scaled, startable, to_data
+from .plan import Call, Integrator, Known, Step, called, points, reading, startable, to_data
+from .settings import within
 from .tableau import TABLEAUX, Nodes
 
 
-class Sum(NamedTuple):
-    """A state as a sum: of the step's start, and of the targets of its stages."""
-
-    on_z: float
-    factors: tuple[float, ...]
-
-    def __call__(self, z: Tensor, known: list[Tensor]) -> Tensor:
-        return combine(self.on_z, z, self.factors, known)
-
-    def scaled(self, reads: list[Reading]) -> "Sum":
-        """The same of targets that are kept over their scales."""
-        return Sum(self.on_z, scaled(self.factors, reads))
-
-
-class Stage(NamedTuple):
-    """Where the network is called next, and how its answer is read."""
-
-    t: Any
-    state: Sum
-    read: Reading
-
-
-class Step(NamedTuple):
-    """Churn first (scale of z, deviation), then stages, then the sum that ends it."""
-
-    churn: tuple[float, float]
-    stages: list[Stage]
-    final: Sum
-
-
-class RungeKutta(Sampler):
+class RungeKutta(Integrator):
     """Integrate the probability-flow ODE by a tableau of `diffusion.sampler.tableau`.
 
     Args:
@@ -80,13 +50,17 @@ class RungeKutta(Sampler):
         choose(f"{name}.target", self.target, TARGETS)
         choose(f"{name}.variable", self.variable, VARIABLES)
         choose(f"{name}.rule", self.rule, RULES)
-        require(self.churn >= 0, f"{name}.churn", ">= 0", self.churn)
-        low, high = self.churn_range
-        require(0 <= low < high, f"{name}.churn_range", "0 <= low < high", (low, high))
-        self.churn_range = (low, high)
+        within(f"{name}.churn", self.churn, 0)
+        within(f"{name}.churn_scale", self.churn_scale, 0)
+        pair = self.churn_range if isinstance(self.churn_range, Sequence) else ()
+        numbers = len(pair) == 2 and all(isinstance(v, (int, float)) for v in pair)
+        rising = numbers and 0 <= pair[0] < pair[1]
+        require(rising, f"{name}.churn_range", "two numbers, 0 <= low < high", self.churn_range)
+        self.churn_range = (pair[0], pair[1])
 
-    def fits(self, noise: Noise[Any]) -> str | None:
-        return refuse(self, noise)
+    @property
+    def kept(self) -> int:
+        return len(TABLEAUX[self.tableau].stages) + 1
 
     def grid(self, steps: int) -> Grid | None:
         return Uniform(steps, "flow", 1.5)
@@ -94,36 +68,29 @@ class RungeKutta(Sampler):
     def __call__(
         self, noise: Any, predict: Predict, z: State, y: State, times: Sequence[Any], rng: Rng
     ) -> Iterator[State]:
-        for s, step in zip(times[1:], self.plan(noise, times), strict=True):
-            if step.churn[1]:
-                z = z * step.churn[0]
-                z = z.add_(random.normal(z, rng), alpha=step.churn[1])
-            known: list[Tensor] = []
-            for t, state, read in step.stages:
-                shown = state(z, known)
-                moved, target = read(shown, predict(shown, y, t))
-                z = z if known else moved  # the first stage is the start of the step
-                known.append(target)
-            z = step.final(z, known)
-            if isinstance(noise, Fixed):
-                z = noise.keep(z, s, rng)
+        plan, keep = self.plan(noise, times), noise.keep if isinstance(noise, Fixed) else None
+        none: Known = ()
+        for s, calls, churn, *_ in plan:
+            if churn is not None:
+                z = (z * churn[0]).add_(random.normal(z, rng), alpha=churn[1])
+            shown, known = z, none
+            for call in calls:
+                z, shown, known = call.take(z, shown, predict(shown, y, call.t), known)
+            z = shown if keep is None else keep(shown, s, rng)
             yield z
 
-    def plan(self, noise: Any, times: Sequence[Any]) -> list[Step]:
-        """The coefficients of every step, from the noise's scales alone; kept with the noise."""
-        return remembered(noise, (self, *times), lambda bound: self._planned(bound, times))
-
-    def _planned(self, noise: Any, times: Sequence[Any]) -> list[Step]:
+    def planned(self, noise: Any, times: Sequence[Any]) -> list[Step]:
         starts, churns = self._raised(noise, times)
         pairs = [*zip(starts, times[1:], strict=True)]
         found = zip(pairs, self._inner(noise, pairs), churns, strict=True)
-        return [self._step(noise, t, s, inner, churn) for (t, s), inner, churn in found]
+        return [Step(s, self._calls(noise, t, s, inner), churn) for (t, s), inner, churn in found]
 
     def _raised(
         self, noise: Any, times: Sequence[Any]
-    ) -> tuple[list[Any], list[tuple[float, float]]]:
+    ) -> tuple[list[Any], list[tuple[float, float] | None]]:
         """Times of more noise to start from, and how to get there: a factor, and a deviation."""
-        starts, churns = list(times[:-1]), [(1.0, 0.0)] * (len(times) - 1)
+        starts = list(times[:-1])
+        churns: list[tuple[float, float] | None] = [None] * len(starts)
         if not self.churn:
             return starts, churns
         grown = 1 + min(self.churn / len(starts), math.sqrt(2) - 1)
@@ -139,34 +106,34 @@ class RungeKutta(Sampler):
             starts[i], churns[i] = t, (scale, self.churn_scale * added)
         return starts, churns
 
-    def _step(
-        self, noise: Any, t: Any, s: Any, inner: list[Any] | None, churn: tuple[float, float]
-    ) -> Step:
+    def _calls(self, noise: Any, t: Any, s: Any, inner: list[Any] | None) -> tuple[Call, ...]:
+        """The calls of a step: each leads to the next one's place, and the last to the end."""
         tableau = TABLEAUX["euler" if inner is None else self.tableau]
-        here, there = points(noise, [t, s])
-        row = TARGETS[self.target]
-        startable(self, row, here)
-        places = [t, *(inner or [])]
-        at = points(noise, places)
+        row, places = TARGETS[self.target], [t, *(inner or [])]
+        at, (end,) = points(noise, places), points(noise, [s])
+        startable(self, row, at[0])
         reads = [reading(noise, row, p, place) for p, place in zip(at, places, strict=True)]
-        stages = [Stage(t, Sum(1.0, ()), reads[0])]
-        for i, (_, nodes) in enumerate(tableau.stages, 1):
-            state = self._sum(here, at[i], at, nodes).scaled(reads)
-            stages.append(Stage(places[i], state, reads[i]))
-        if there.sigma == 0 and self.target == "F" and not inner:
-            on_z, on_y = to_data(row, here)
-            return Step(churn, stages, Sum(on_z, (on_y,)).scaled(reads))
-        return Step(churn, stages, self._sum(here, there, at, tableau.final).scaled(reads))
+        reads[1:] = [read._replace(on_gap=0.0) for read in reads[1:]]
+        if end.sigma == 0 and self.target == "F" and not inner:
+            on_z, on_y = to_data(row, at[0])
+            return (called(t, reads, on_z, (on_y,)).alone(),)
+        goals, sums = [*at[1:], end], [*(nodes for _, nodes in tableau.stages), tableau.final]
+        calls = []
+        for i, goal in enumerate(goals):
+            on_z, factors = self._sum(at, goal, sums[i])
+            calls.append(called(places[i], reads[i::-1], on_z, factors[i::-1]))
+        return tuple(calls) if inner else (calls[0].alone(),)
 
-    def _sum(self, start: Point, end: Point, at: list[Point], nodes: Nodes) -> Sum:
+    def _sum(self, at: list[Point], end: Point, nodes: Nodes) -> tuple[float, list[float]]:
+        """The coefficients of z and of targets, oldest first, of the step to `end`."""
         row, variable = TARGETS[self.target], VARIABLES[self.variable]
-        on_z, found = weights(row, variable, start, end, [at[group[0]] for group in nodes],
-                              self.rule)  # fmt: skip
-        factors = [0.0] * (1 + max(max(group) for group in nodes))
+        chosen = [at[group[0]] for group in nodes]
+        on_z, found = weights(row, variable, at[0], end, chosen, self.rule)
+        factors = [0.0] * len(at)
         for group, factor in zip(nodes, found, strict=True):
             for i in group:
                 factors[i] = factor / len(group)
-        return Sum(on_z, tuple(factors))
+        return on_z, factors
 
     def _inner(self, noise: Any, pairs: list[tuple[Any, Any]]) -> list[list[Any] | None]:
         """The times of each step's stages after the first; None where there can be none."""

@@ -25,6 +25,9 @@ def conditions(
     """Conditions as tensors on the model's device, and the batch size."""
     if isinstance(y, (str, int)):
         y = [y] * (batch or 1)
+    if model.data.text is not None and _prompts(y):
+        with torch.no_grad():
+            y = model.cast(model.data.describe(y))
     if y is None:
         y = _null(model, 1 if batch is None else batch)
     elif hasattr(y, "__array__") and not isinstance(y, Tensor):
@@ -50,6 +53,12 @@ def conditions(
                 f"{low if low < least else high}."
             )
     return tree.to(y, model.device), size
+
+
+def _prompts(y: Any) -> bool:
+    """Whether conditions are texts, one for each sample."""
+    listed = isinstance(y, Sequence) and len(y) > 0
+    return listed and all(isinstance(one, str) for one in y)
 
 
 def _null(model: Model[Any], size: int) -> State:

@@ -1,5 +1,6 @@
 """One trajectory by a Diffusers scheduler, and the same one by ours from its saved settings."""
 
+import json
 import math
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,13 +9,35 @@ import torch
 from torch import Tensor
 
 from diffusion import rng
-
-from .reader import Ours, read
+from diffusion.base import Sampler
+from diffusion.hub import scheduler
+from diffusion.hub.scheduler import Plan
+from diffusion.noise import Gaussian
 
 SEED = 3
 DRAWS = torch.Generator().manual_seed(0)
 INWARD, OUTWARD = (torch.randn(3, 3, generator=DRAWS).double() for _ in range(2))
 START = torch.randn(8, 3, generator=DRAWS).double()
+
+
+class Ours(NamedTuple):
+    """The modules that one file stands for, bound."""
+
+    process: Gaussian
+    sampler: Sampler
+    plan: Plan
+
+    def times(self, count: int) -> list[Any]:
+        """Where a run of `count` steps goes."""
+        found = self.plan.times(count)
+        self.process.prepare(found)
+        return found
+
+
+def read(file: Path) -> Ours:
+    """The process and the sampler of a saved scheduler."""
+    plan = scheduler.read(json.loads(file.read_text()), str(file))
+    return Ours(plan.bound(), plan.sampler, plan)
 
 
 def network(z: Tensor, k: Any) -> Tensor:

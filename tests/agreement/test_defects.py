@@ -18,8 +18,7 @@ from diffusion.grid import Karras
 from diffusion.noise import Gaussian
 from diffusion.sampler import DPMSolverPP
 
-from .reader import read
-from .runs import Runs, both
+from .runs import Runs, both, read
 from .test_diffusers import TOLERANCE, peer
 
 M = torch.tensor([0.7, -0.4, 0.2]).double()

@@ -16,8 +16,7 @@ import torch
 
 from diffusion.guidance import Threshold
 
-from .reader import read
-from .runs import SEED, START, both, network
+from .runs import SEED, START, both, network, read
 
 TOLERANCE = 1e-5
 BETAS = ("linear", "scaled_linear", "squaredcos_cap_v2")
@@ -87,12 +86,10 @@ def test_settings(name: str, settings: dict[str, Any], tmp_path: Path) -> None:
 
 
 def test_dpm_solver_that_stops_at_the_first_sigma(tmp_path: Path) -> None:
-    """From 15 steps on it keeps the second order in the last one, where we use the first."""
-    early = peer("DPMSolverMultistep", final_sigmas_type="sigma_min")
-    assert both(early, 14, tmp_path).gap() < TOLERANCE
-    later = both(early, 15, tmp_path)
-    assert later._replace(ours=later.ours[:-1], theirs=later.theirs[:-1]).gap() < TOLERANCE
-    assert later.gap() > 100 * TOLERANCE
+    """From 15 steps on it keeps the second order in the last one."""
+    for count in (14, 15, 16):
+        early = peer("DPMSolverMultistep", final_sigmas_type="sigma_min")
+        assert both(early, count, tmp_path).gap() < TOLERANCE, count
 
 
 @pytest.mark.parametrize("shift", [1.0, 3.0])

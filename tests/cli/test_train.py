@@ -10,6 +10,7 @@ import pytest
 
 from diffusion import Model
 from diffusion.folder import text
+from diffusion.train import Profile
 
 from .conftest import PICTURES
 
@@ -65,6 +66,9 @@ CHANGES = {
     "schedule={Cosine: {steps: 25}}": lambda m: m.schedule.steps == 25,
     "guidance=null": lambda m: m.guidance is None,
     "ema=null": lambda m: m.ema is None,
+    "ema={Profile: {widths: [0.02, 0.1], every: 1}}": lambda m: (
+        tuple(m.ema.widths) == (0.02, 0.1) and m.ema.reconstruct(m, 0.05).ema is None
+    ),
     "clip=1": lambda m: m.clip == 1.0,
     "seed=7": lambda m: m.seed == 7,
     "train.folder=run": lambda m: m.run.step == 0,
@@ -95,6 +99,10 @@ WRONG = {
     "optimizer.rate=fast": "train.AdamW.rate: Input should be a valid number",
     "optimizer.betas.0=0.5": "no 'betas' here; there is rate",
     "loss.losses.7.factor=1": "no 'losses' here",
+    "ema=Cosine": "--set ema: no train module is called 'Cosine'; there are AdamW, Profile",
+    "ema=AdamW": "--set ema: ema: expected a decay, or train.Profile; got train.AdamW",
+    "ema.widths=[0.1]": "has no module ema; set it whole, as in --set 'ema={Name: {widths: [0.1]}}",
+    "ema={Profile: {widths: [0.5]}}": "--set ema: Profile.widths: expected numbers in (0, 0.288]",
     "clip=lots": "--set clip: clip: Input should be a valid number",
     "noise": "expected path=value",
     "a=[": "not valid YAML",
@@ -171,6 +179,22 @@ def test_a_run_keeps_its_alphabet(shell):
     assert answer.code == 1
     assert r"was trained with data.alphabet = " in answer.error
     assert "its weights mean something else" in answer.error
+
+
+def test_averages_of_several_widths_in_a_file(shell):
+    whole = PICTURES.replace("ema: 0.9", "ema: {id: train.Profile, widths: [0.05, 0.1], every: 2}")
+    shell.write("profile.yaml", whole)
+    assert shell("train", "profile.yaml", "--epochs", "1").code == 0
+    answer = shell("train", "profile.yaml", "--set", "ema.widths=[0.05, 0.1]")
+    assert answer.code == 0, answer.error
+    assert "changed since" not in answer.error
+    model = Model.load("run/model")
+    assert model.ema == Profile((0.05, 0.1), every=2)
+    assert shell("check", "profile.yaml", "-q").code == 0
+    assert shell("sample", "run", "-n", "2", "--steps", "2", "-o", "x.npz").code == 0
+    shell.write("profile.yaml", whole.replace("[0.05", "[0.5"))
+    told = shell("train", "profile.yaml").error
+    assert "profile.yaml, line 13: Profile.widths: expected numbers in (0, 0.288]" in told
 
 
 def test_own_classes_are_named_on_the_command_line(shell):

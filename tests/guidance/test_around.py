@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 
 from diffusion import noise, schedule
 from diffusion.errors import InputError
@@ -188,7 +189,7 @@ def test_wrong_arguments_are_errors() -> None:
             Interval(one)
     with pytest.raises(InputError, match=r"Threshold.mode.*Did you mean 'static'"):
         Threshold("statics")
-    with pytest.raises(InputError, match=r"Project.norm: expected > 0, or None; got 0"):
+    with pytest.raises(InputError, match=r"Project.norm: expected a number > 0, or None; got 0"):
         Project(norm=0)
     with pytest.raises(InputError, match=r"Auto.net: expected a network"):
         Auto(lambda z, y, t: z)
@@ -199,3 +200,39 @@ def test_wrong_arguments_are_errors() -> None:
     with pytest.raises(InputError, match=r"Classifier: expected class ids y \[b\]"):
         guided(Z, Y.double(), T)
     assert "Nucleus" in Nucleus(0.5).fits(noise.Gaussian())
+
+
+BAD = [
+    (lambda: Compose("ab"), r"Compose.weights: expected a finite number for each.*got 'ab'"),
+    (lambda: Compose((float("nan"),)), r"Compose.weights: expected a finite number.*got \(nan,\)"),
+    (lambda: Compose(()), r"Compose.weights: expected a finite number for each.*got \(\)"),
+    (lambda: Compose(1.5), r"Compose.weights: expected a finite number for each.*got 1.5"),
+    (lambda: Compose((1.0,), dropout="1"), r"Compose.dropout: expected 0 to 1; got '1'"),
+    (lambda: FREE | 3, r"guidance \| guidance: expected a guidance; got 3"),
+    (lambda: FREE | ClassifierFree, r"got the class ClassifierFree \(call it\)"),
+    (lambda: FREE | None, r"expected a guidance; got None"),
+    (lambda: ClassifierFree(strength="2"), r"ClassifierFree.strength: expected >= 0; got '2'"),
+    (lambda: ClassifierFree(strength=float("inf")), r"ClassifierFree.strength: .*got inf"),
+    (lambda: ClassifierFree(dropout=None), r"ClassifierFree.dropout: expected 0 to 1; got None"),
+    (lambda: Interval(FREE, "0.2"), r"Interval.low: expected 0 to 1; got '0.2'"),
+    (lambda: Rescale(FREE, "all"), r"Rescale.amount: expected 0 to 1; got 'all'"),
+    (lambda: Project("2"), r"Project.strength: expected >= 0; got '2'"),
+    (lambda: Project(momentum=1), r"Project.momentum: expected less than 1 in size; got 1"),
+    (lambda: Project(momentum=float("nan")), r"Project.momentum: expected -1 to 1; got nan"),
+    (lambda: Project(norm="a"), r"Project.norm: expected a number > 0, or None; got 'a'"),
+    (lambda: Auto(nn.Linear(1, 1), [1]), r"Auto.strength: expected >= 0; got \[1\]"),
+    (lambda: Classifier(nn.Linear(1, 1), -1), r"Classifier.strength: expected >= 0; got -1"),
+    (lambda: PlusPlus("x"), r"PlusPlus.scale: expected >= 0; got 'x'"),
+    (lambda: Threshold(quantile=True), r"Threshold.quantile: expected 0 to 1; got True"),
+    (lambda: Threshold(limit="1"), r"Threshold.limit: expected a number > 0; got '1'"),
+    (lambda: Nucleus("0.9"), r"Nucleus.mass: expected a number in \(0, 1\]; got '0.9'"),
+    (lambda: Observe(len, [1.0]), r"Observe.y: expected what the operator makes.*got \[1.0\]"),
+    (lambda: Observe(len, torch.ones(1), "0.1"), r"Observe.noise: expected a standard deviation"),
+    (lambda: Observe(len, torch.ones(1), iterations=2.5), r"Observe.iterations: .*got 2.5"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "match"), BAD, ids=[match for _, match in BAD])
+def test_arguments_of_the_wrong_kind_are_explained(make, match: str) -> None:
+    with pytest.raises(InputError, match=match):
+        make()

@@ -134,28 +134,101 @@ def test_other_guidance_is_saved(tmp_path: Path) -> None:
     assert torch.equal(*samples)
 
 
-NEEDS_X = [guidance.PlusPlus(), guidance.Project(), guidance.Threshold(),
-           guidance.Rescale(guidance.ClassifierFree()), guidance.Classifier(nn.Linear(1, 1)),
-           guidance.Observe(PICK, torch.ones(1)), guidance.Interval(guidance.Project()),
+def texts(**modules: object) -> diffusion.Model:
+    """A model of masked tokens."""
+    own: dict = {
+        "data": data.Identity(torch.randint(0, 4, (8, 5)), torch.ones(8, dtype=torch.long)),
+        "noise": noise.Absorbing(5), "schedule": schedule.Cosine(20), "time": time.Discrete(),
+        "net": net.Transformer(5, labels=2, width=8, heads=2, depth=1), "loss": loss.CrossEntropy(),
+    }  # fmt: skip
+    return model(**{**own, **modules})
+
+
+NEEDS_X = [guidance.PlusPlus(), guidance.Threshold(), guidance.Observe(PICK, torch.ones(1)),
+           guidance.Interval(guidance.PlusPlus()),
            guidance.ClassifierFree() | guidance.Threshold()]  # fmt: skip
 
 
 @pytest.mark.parametrize("one", NEEDS_X, ids=lambda one: type(one).__name__)
 def test_what_needs_a_predicted_x_is_refused_for_tokens(one) -> None:
     """When the model is built, and when the guidance is given to a sampling."""
-    own = {
-        "data": data.Identity(torch.randint(0, 4, (8, 5)), torch.ones(8, dtype=torch.long)),
-        "noise": noise.Absorbing(5), "schedule": schedule.Cosine(20), "time": time.Discrete(),
-        "net": net.Transformer(5, labels=2, width=8, heads=2, depth=1), "loss": loss.CrossEntropy(),
-    }  # fmt: skip
-    why = "guidance and noise: .* of a Gaussian|guidance and noise: .*that a Gaussian"
+    why = "guidance and noise: .*that a Gaussian process predicts, and Absorbing predicts none"
     with pytest.raises(MismatchError, match=why):
-        model(**own, guidance=one)
+        texts(guidance=one)
     with pytest.raises(MismatchError, match=why):
-        model(**own).sample(y=[1], steps=2, guidance=one)
-    free = guidance.Interval(guidance.ClassifierFree(), 0.2)
-    for fine in (free, guidance.Compose((1.5,)), guidance.ClassifierFree() | free):
-        assert model(**own, guidance=fine).sample(y=[1], steps=3, seed=0).shape == (1, 5)
+        texts().sample(y=[1], steps=2, guidance=one)
+    uniform = {"noise": noise.Uniform(5), "guidance": guidance.Classifier(Reader())}
+    with pytest.raises(MismatchError, match="fills in masks, and Uniform has neither"):
+        texts(**uniform)
+
+
+class Reader(nn.Module):
+    """A classifier of token states."""
+
+    def forward(self, z, t):
+        counts = torch.nn.functional.one_hot(z, 5).float().mean(1)
+        return torch.stack([counts[:, 0], counts[:, 1] * 2], 1) * 4
+
+
+def smaller() -> net.Transformer:
+    torch.manual_seed(2)
+    made = net.Transformer(5, labels=2, width=4, heads=1, depth=1)
+    with torch.no_grad():
+        for p in made.parameters():
+            p.add_(0.5 * torch.randn_like(p))
+    return made
+
+
+OF_TOKENS = [
+    guidance.ClassifierFree(), guidance.Interval(guidance.ClassifierFree(), 0.2),
+    guidance.Compose((1.5,)), guidance.Project(3.0), guidance.Project(3.0, norm=1.0),
+    guidance.Rescale(guidance.ClassifierFree(strength=4.0)), guidance.Auto(smaller(), 2.0),
+    guidance.Classifier(Reader(), 3.0), guidance.Rescale(guidance.Project()) | guidance.Nucleus(),
+]  # fmt: skip
+REVEALING = [
+    sampler.Ancestral(), sampler.TauLeap(), sampler.Trapezoidal(), sampler.Confident(),
+    sampler.EntropyBound(1.0), sampler.Remask(),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("one", OF_TOKENS, ids=repr)
+@pytest.mark.parametrize("walk", REVEALING, ids=lambda one: type(one).__name__)
+def test_every_guidance_of_tokens_under_every_sampler_of_tokens(one, walk) -> None:
+    trained = texts(guidance=one)
+    options = {"steps": 6, "seed": 0, "sampler": walk}
+    y = [1, 2] * 8
+    both = trained.sample(y=y, **options)
+    assert both.shape == (16, 5)
+    assert int(both.max()) < 4  # no masks are left
+    assert not torch.equal(both, trained.replace(guidance=None).sample(y=y, **options))
+    assert torch.equal(trained.sample(y=y[:3], **options), both[:3])
+
+
+WITH_SLOPES = [
+    guidance.Classifier(Posterior(), 0.5), guidance.Observe(PICK, torch.ones(1), 0.5),
+    guidance.Observe(PICK, torch.ones(2, 1), 0.5) | guidance.ClassifierFree(),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("one", WITH_SLOPES, ids=repr)
+def test_gradients_are_taken_under_inference_mode_too(one) -> None:
+    trained, options = model(), {"y": ["red", "blue"], "steps": 4, "seed": 0, "guidance": one}
+    expected = trained.sample(**options)
+    with torch.inference_mode():
+        assert torch.equal(trained.sample(**options), expected)
+        assert torch.is_inference_mode_enabled()
+
+
+def test_what_inference_mode_does_not_let_gradients_pass_is_named() -> None:
+    class Held(nn.Module):
+        def forward(self, z, t):
+            return z @ self.weight
+
+    held = Held()
+    with torch.inference_mode():
+        held.weight = torch.ones(2, 3)
+        with pytest.raises(InputError, match=r"created in torch.inference_mode.*torch.no_grad"):
+            model().sample(y=["red"], steps=2, guidance=guidance.Classifier(held))
 
 
 def test_the_command_line_changes_the_strength_inside() -> None:

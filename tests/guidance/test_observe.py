@@ -118,6 +118,20 @@ def test_observations_of_each_sample_and_copies_of_the_batch() -> None:
     torch.testing.assert_close(left, 2 * each - null, **CLOSE)
 
 
+def test_fewer_observations_than_samples_are_not_repeated_silently() -> None:
+    """Two of four samples: only copies, which guidance to the right asks about, share one."""
+    process = bound()
+    predict, pick = BED.oracle(process), Mask(torch.tensor([True, False]))
+    z = torch.randn(4, 2, generator=DRAW, dtype=torch.float64)
+    guided = Observe(pick, torch.ones(2, 1))(predict, process)
+    with pytest.raises(InputError, match=r"Observe.y: .*for one or for each of 4 samples; got \[2"):
+        guided(z, Y[:4], 40)
+    guided(torch.cat([z[:2], z[:2]]), Y[:4], 40)
+    few = torch.ones(3, 1)
+    with pytest.raises(InputError, match=r"for each of 4 samples; got \[3, 1\]"):
+        Observe(pick, few)(predict, process)(z, Y[:4], 40)
+
+
 def test_gradients_pass_through_if_they_are_asked_for() -> None:
     process, step = bound(), 1e-6
     guided = Observe(seen, SEEN, NOISE, iterations=2)(PRIOR.oracle(process), process)

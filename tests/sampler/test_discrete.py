@@ -224,7 +224,7 @@ def test_wrong_settings_are_errors():
         (lambda: Trapezoidal(1.0), r"Trapezoidal.theta: expected a number in \(0, 1\); got 1.0"),
         (lambda: Confident(order="sure"), r"Confident.order: expected one of drawn, peak"),
         (lambda: Confident(-1.0), r"Confident.scatter"),
-        (lambda: EntropyBound(-0.1), r"EntropyBound.bound: expected nats >= 0"),
+        (lambda: EntropyBound(-0.1), r"EntropyBound.bound: expected a number >= 0"),
         (lambda: Remask(1.5), r"Remask.strength"),
         (lambda: Remask(0.5, "loop"), r"Remask.how: expected one of cap, rescale"),
     ):

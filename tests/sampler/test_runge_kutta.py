@@ -8,7 +8,7 @@ import torch
 import diffusion
 from diffusion import data, net, noise, schedule, time
 from diffusion.errors import InputError, MismatchError
-from diffusion.sampler import RES2S, RES3S, RK4, DPMSolverPP2S, Euler, Heun, RungeKutta
+from diffusion.sampler import RES2S, RES3S, RK4, DPMSolverPP2S, Euler, Heun, Midpoint, RungeKutta
 from diffusion.sampler.tableau import TABLEAUX
 
 from .line import BED, Y, Z, error, flow
@@ -20,10 +20,12 @@ from .line import BED, Y, Z, error, flow
         (RungeKutta("euler"), 1), (RungeKutta("midpoint"), 2), (RungeKutta("heun"), 2),
         (RungeKutta("res_2s"), 2), (RungeKutta("res_3s"), 3), (RK4(), 4), (Heun(), 2),
         (DPMSolverPP2S(), 2), (RES2S(), 2), (RES3S(), 3), (RungeKutta("rk4", "F", "angle"), 4),
+        (Midpoint(), 2),
     ],
     ids=repr,
 )  # fmt: skip
 def test_order_of_convergence(one: RungeKutta, theory: int) -> None:
+    """The tableau's: all conditions of its order hold, and one of the next does not."""
     assert math.log2(error(one, 96) / error(one, 192)) == pytest.approx(theory, abs=0.3)
     assert TABLEAUX[one.tableau].order == theory
 
@@ -100,13 +102,31 @@ def test_churn_keeps_the_law() -> None:
     assert (ends[0] - ends[1]).abs().mean() > 0.1  # it did draw noise
 
 
+def test_churn_without_noise_still_rescales() -> None:
+    """S_noise = 0 on a path where z shrinks: what is shown at the raised time has its signal."""
+    process, seen = noise.Gaussian("velocity", path="flow").bind(schedule.Cosine(1000)), []
+
+    def predict(z, y, t):
+        seen.append((z, process.clock(t)[0]))
+        return torch.zeros_like(z)[None]
+
+    z = process.clock(0.5)[0] * torch.ones(1, 1, dtype=torch.float64)
+    next(Heun(churn=5.0, churn_scale=0.0)(process, predict, z, None, [0.5, 0.2], None))
+    (shown, signal), *_ = seen
+    assert signal < process.clock(0.5)[0]
+    torch.testing.assert_close(shown, signal * torch.ones(1, 1, dtype=torch.float64))
+
+
 def test_wrong_settings_are_errors() -> None:
     with pytest.raises(InputError, match=r"RungeKutta.tableau: .*'heun'"):
         RungeKutta("hein")
-    with pytest.raises(InputError, match=r"Heun.churn: expected >= 0; got -1"):
+    with pytest.raises(InputError, match=r"Heun.churn: expected a number >= 0; got -1"):
         Heun(churn=-1)
-    with pytest.raises(InputError, match="churn_range"):
-        Heun(churn_range=(2.0, 1.0))
+    with pytest.raises(InputError, match=r"Heun.churn_scale: expected a number >= 0; got -1"):
+        Heun(churn_scale=-1)
+    for pair in ((2.0, 1.0), (-1.0, 1.0), (1.0,), (math.nan, 1.0), "ab", 3, None):
+        with pytest.raises(InputError, match=r"churn_range: expected two numbers, 0 <= low < high"):
+            Heun(churn_range=pair)
     with pytest.raises(InputError, match="can't start from pure noise"):
         flow_from_noise(Heun())
     tokens = data.Identity(torch.randint(0, 4, (8, 5)))

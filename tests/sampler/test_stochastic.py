@@ -8,7 +8,18 @@ import torch
 from torch import Tensor
 
 from diffusion import noise, rng, schedule
-from diffusion.sampler import SDE, Adams, Ancestral, DPMSolverPP
+from diffusion.base import Sampler
+from diffusion.exact import Mixture
+from diffusion.sampler import (
+    DDIM,
+    SDE,
+    Adams,
+    Ancestral,
+    DPMSolverPP,
+    DPMSolverPP2MSDE,
+    DPMSolverPP3MSDE,
+    Heun,
+)
 from diffusion.sampler.brownian import Brownian
 
 from .line import BED, Y, Z, error, flow
@@ -31,6 +42,60 @@ def test_it_has_the_law_of_the_data(one: Adams) -> None:
     spread = float(covariance.sqrt())
     assert float(last.mean()) == pytest.approx(float(mean), abs=4 * spread / 1000**0.5 + 0.02)
     assert float(last.std()) == pytest.approx(spread, abs=4 * spread / 2000**0.5 + 0.02)
+
+
+class Impulses(rng.Each):
+    """Draws 0 for all rows, and 1 for one: the k-th draw is of row k + 2."""
+
+    count = 0
+
+    def normal(self, like: Tensor) -> Tensor:
+        drawn = torch.zeros_like(like)
+        drawn[self.count + 2] = 1.0
+        self.count += 1
+        return drawn
+
+
+def moments(one: Sampler, count: int) -> tuple[float, float]:
+    """Errors of the mean and the variance at the end, on N(0.7, 0.5²), without Monte Carlo.
+
+    There the network is linear, and so is a sampling, in its start and in its draws: their
+    coefficients are the ends of a start of 1, and of draws of 1.
+    """
+    process = noise.Gaussian("velocity").bind(schedule.Flow(1000))
+    (m, s), (start, end) = (0.7, 0.5), (0.9, 0.1)
+    bed = Mixture(torch.ones(1), torch.tensor([[m]]).double(), torch.tensor([s]).double())
+    z = torch.zeros(count + 2, 1, dtype=torch.float64)
+    z[1] = 1.0
+    times = [start + (end - start) * i / count for i in range(count + 1)]
+    *_, last = one(process, bed.oracle(process), z, torch.zeros(len(z)), times, Impulses())
+    shift, on_start, *on_draws = (last - torch.cat([0 * last[:1], last[:1].expand(len(z) - 1, 1)])
+                                  ).flatten().tolist()  # fmt: skip
+    mean = shift + on_start * (1 - start) * m
+    variance = on_start**2 * ((1 - start) ** 2 * s**2 + start**2) + sum(v**2 for v in on_draws)
+    return mean - (1 - end) * m, variance - ((1 - end) ** 2 * s**2 + end**2)
+
+
+@pytest.mark.parametrize(
+    ("one", "theory"),
+    [
+        (SDE(order=1), 1), (Ancestral(), 1), (DDIM(0.5), 1), (SDE(), 2), (SDE(eta=0.5), 2),
+        (SDE(corrector=3), 2), (SDE(order=3), 2), (DPMSolverPP2MSDE(), 2),
+        (DPMSolverPP3MSDE(), 2), (SDE(eta=0.0), 2), (Heun(churn=10.0), 2),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_weak_order_by_exact_moments(one: Sampler, theory: int) -> None:
+    """The mean is exact: along it x stays what it is. The variance has an order.
+
+    What a step draws moves x within it by the share of h/2 in the mean, which no target has seen.
+    With one target that is lost, h² a step: order 1. The slope of two or more makes up for it one
+    step later (3/2 + 1 = 1/2 + 1 + 1 for two, 23/12 + 7/12 + 1 = 1/2 + 1 + 1 + ... for three), so
+    the order is 2 at any depth. Churn adds its noise exactly, and then the order is Heun's.
+    """
+    (coarse_mean, coarse), (_, fine) = moments(one, 192), moments(one, 384)
+    assert abs(coarse_mean) < 1e-12
+    assert math.log2(abs(coarse / fine)) == pytest.approx(theory, abs=0.3)
 
 
 def test_without_noise_it_is_the_ode() -> None:

@@ -11,7 +11,7 @@ from diffusion.errors import InputError
 from diffusion.grid import Points
 from diffusion.sampler import Adams, Tuned
 from diffusion.sampling import tune as tuning
-from diffusion.sampling.compare import SOLVERS, compare, reference, stages
+from diffusion.sampling.compare import SOLVERS, compare, reference
 
 from .oracle import BED, model
 
@@ -34,9 +34,8 @@ def test_a_comparison_ranks_samplers_and_measures_their_order() -> None:
     assert found["DDIM"].order == pytest.approx(1, abs=0.3)
     assert found["RK4"].order == pytest.approx(4, abs=0.3)
     assert found["Adams"].model[1] < 0.2 * found["DDIM"].model[1]
-    assert "Heun" not in found  # epsilon can't start from pure noise
+    assert found["Heun"].late  # epsilon can't start from pure noise
     assert found["RK4"].calls == (8, 16)
-    assert [stages(SOLVERS[name]) for name in names] == [1, 1, 1, 2, 4]
 
 
 def test_tuning_beats_the_default_at_few_steps() -> None:
@@ -95,7 +94,7 @@ def test_what_cannot_be_tuned_is_an_error() -> None:
         data.Identity(torch.randint(0, 4, (8, 5))), schedule.Cosine(10), noise.Absorbing(5),
         net.Transformer(5, width=8, heads=2),
     )  # fmt: skip
-    with pytest.raises(InputError, match=r"comparing solvers: .*Absorbing has not"):
+    with pytest.raises(InputError, match=r"comparing solvers: .*Absorbing has none"):
         tokens.tune(4)
     with pytest.raises(InputError, match=r"Tuned.ratios: expected 1 lists; got 0"):
         Tuned((Adams(),), ())

@@ -21,9 +21,10 @@ from torch import Tensor
 
 from ...base import Noise, Predict, Sampler
 from ...distribution import Categorical
-from ...errors import choose, require
+from ...errors import choose
 from ...rng import Rng
 from ...tree import State
+from ..settings import within
 from .tokens import ids, masks, state
 
 
@@ -40,7 +41,7 @@ class Remask(Sampler):
     how: str = "cap"
 
     def __post_init__(self) -> None:
-        require(0 <= self.strength <= 1, "Remask.strength", "a number in [0, 1]", self.strength)
+        within("Remask.strength", self.strength, 0, 1)
         choose("Remask.how", self.how, ("cap", "rescale"))
 
     def fits(self, noise: Noise[Any]) -> str | None:

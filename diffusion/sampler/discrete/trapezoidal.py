@@ -26,9 +26,9 @@ from torch import Tensor
 
 from ...base import Noise, Predict, Sampler
 from ...distribution import Categorical
-from ...errors import require
 from ...rng import Rng
 from ...tree import State
+from ..settings import within
 from .tokens import ids, likelihood, rank_one, state
 
 
@@ -45,7 +45,7 @@ class Trapezoidal(Sampler):
     theta: float = 0.5
 
     def __post_init__(self) -> None:
-        require(0 < self.theta < 1, "Trapezoidal.theta", "a number in (0, 1)", self.theta)
+        within("Trapezoidal.theta", self.theta, 0, 1, inside=True)
 
     def fits(self, noise: Noise[Any]) -> str | None:
         return rank_one(self, noise)

@@ -25,9 +25,10 @@ from torch import Tensor
 
 from ...base import Noise, Predict, Sampler
 from ...distribution import Categorical
-from ...errors import choose, require
+from ...errors import choose
 from ...rng import Rng, uniform
 from ...tree import State
+from ..settings import within
 from .tokens import ids, masks, state
 
 ORDERS = ("drawn", "peak", "margin", "entropy")
@@ -91,7 +92,7 @@ class Confident(Unmask):
     order: str = "drawn"
 
     def __post_init__(self) -> None:
-        require(self.scatter >= 0, "Confident.scatter", "a number >= 0", self.scatter)
+        within("Confident.scatter", self.scatter, 0)
         choose("Confident.order", self.order, ORDERS)
 
     def reveal(self, view: View, rng: Rng) -> Tensor:
@@ -125,7 +126,7 @@ class EntropyBound(Unmask):
     bound: float = 0.1
 
     def __post_init__(self) -> None:
-        require(self.bound >= 0, "EntropyBound.bound", "nats >= 0", self.bound)
+        within("EntropyBound.bound", self.bound, 0)
 
     def reveal(self, view: View, rng: Rng) -> Tensor:
         entropy = _entropy(view.log_p).masked_fill(~view.hidden, torch.inf)

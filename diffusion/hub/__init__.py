@@ -1,0 +1,9 @@
+"""Folders in the format of Diffusers, in and out."""
+
+from . import autoencoder, net, scheduler, text
+from .component import component
+from .denoiser import Denoiser
+from .load import load
+from .push import push
+
+__all__ = ["Denoiser", "autoencoder", "component", "load", "net", "push", "scheduler", "text"]

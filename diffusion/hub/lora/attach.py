@@ -1,0 +1,135 @@
+"""A LoRA on a network, in place, as long as it is wanted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from ...errors import require
+from .branch import Branch, add, remove
+from .names import inner
+from .update import Update, fold
+
+FOLDED = "_folded"
+"""The attribute of a layer that holds its weight as it was, and what was folded in."""
+
+
+class Attached:
+    """What `Lora.attach` returns: a context; see there.
+
+    At first the updates run beside the layers: that costs the memory of the LoRA, and two thin
+    products at each call. `merge` folds them into the weights: no time at each call, and the memory
+    of the weights that are changed; the former weights are kept as they are, which for mapped files
+    is no memory. `unmerge` and `detach` put those very tensors back. Several on one network add up,
+    and come and go in any order.
+    """
+
+    def __init__(self, network: nn.Module, updates: Mapping[str, Update], strength: float) -> None:
+        require(_finite(strength), "Lora.attach.strength", "a finite number", repr(strength))
+        network = inner(network)
+        self.updates, self.merged = dict(updates), False
+        self._strength = float(strength)
+        self._layers: dict[str, Any] = {path: network.get_submodule(path) for path in updates}
+        self._branches: dict[str, Branch] = {}
+        self._beside()
+
+    @property
+    def strength(self) -> float:
+        """The factor of all its updates."""
+        return self._strength
+
+    @strength.setter
+    def strength(self, value: float) -> None:
+        require(_finite(value), "Attached.strength", "a finite number", repr(value))
+        self._strength = float(value)
+        for branch in self._branches.values():
+            branch.strength = self._strength
+        if self.merged:
+            self._fold()
+
+    def merge(self) -> Self:
+        """Fold the updates into the weights: W + strength·Δ."""
+        if not self.merged:
+            self._take_away()
+            self._fold()
+            self.merged = True
+        return self
+
+    def unmerge(self) -> Self:
+        """Put the former weights back, bit by bit, and the updates beside them."""
+        if self.merged:
+            self._unfold()
+            self._beside()
+        return self
+
+    def detach(self) -> None:
+        """Leave the network as it was."""
+        if self.merged:
+            self._unfold()
+        else:
+            self._take_away()
+        self._layers = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.detach()
+
+    def __repr__(self) -> str:
+        how = "merged" if self.merged else "beside"
+        return f"Attached({len(self._layers)} layers, strength={self._strength}, {how})"
+
+    def _beside(self) -> None:
+        for path, layer in self._layers.items():
+            self._branches[path] = Branch(self.updates[path], layer.weight, self._strength)
+            add(layer, self._branches[path])
+
+    def _take_away(self) -> None:
+        for path, branch in self._branches.items():
+            remove(self._layers[path], branch)
+        self._branches = {}
+
+    def _fold(self) -> None:
+        for path, layer in self._layers.items():
+            folded = layer.__dict__.setdefault(FOLDED, Folded(layer.weight))
+            folded.changes[id(self)] = self.updates[path], self._strength
+            layer.weight = folded.weight()
+
+    def _unfold(self) -> None:
+        for layer in self._layers.values():
+            folded = getattr(layer, FOLDED)
+            del folded.changes[id(self)]
+            if folded.changes:
+                layer.weight = folded.weight()
+            else:
+                layer.weight = folded.former(layer.weight)
+                delattr(layer, FOLDED)
+        self.merged = False
+
+
+class Folded:
+    """A layer's weight as it was, and the updates that were folded into it."""
+
+    def __init__(self, base: nn.Parameter) -> None:
+        self.base = base
+        self.changes: dict[int, tuple[Update, float]] = {}
+
+    @torch.no_grad()
+    def weight(self) -> nn.Parameter:
+        """The weight with all changes."""
+        return nn.Parameter(fold(self.base, self.changes.values()), self.base.requires_grad)
+
+    def former(self, now: Tensor) -> nn.Parameter:
+        """The weight without changes: itself, or moved to where the network has gone since."""
+        if (now.device, now.dtype) == (self.base.device, self.base.dtype):
+            return self.base
+        return nn.Parameter(self.base.detach().to(now), self.base.requires_grad)
+
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)

@@ -1,0 +1,72 @@
+"""Conditions from encoders of sentences."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from diffusion.errors import FileError, InputError
+from diffusion.hub.text import Sentences, read
+
+from . import tiny
+
+TEXTS = ["a cat", "", "dogs and cats and dogs and cats", "Ünï 猫"]
+
+
+def sentences(mean: bool = False, length: int = 12) -> Sentences:
+    torch.manual_seed(0)
+    return Sentences(tiny.bert(8), tiny.bert_tokenizer(), length, mean)
+
+
+@pytest.mark.filterwarnings("ignore:a prompt of")
+def test_mean_is_that_over_the_tokens_of_the_text() -> None:
+    states = sentences()(TEXTS)
+    found = sentences(mean=True)(TEXTS)["encoder_hidden_states"]
+    assert found.shape == (4, 1, 8)
+    for i, row in enumerate(states["encoder_hidden_states"]):
+        count = int(states["encoder_attention_mask"][i].sum())
+        torch.testing.assert_close(found[i, 0], row[:count].mean(0))
+
+
+def test_padding_changes_nothing() -> None:
+    short, long = sentences(mean=True, length=6), sentences(mean=True, length=14)
+    torch.testing.assert_close(
+        short("a cat")["encoder_hidden_states"], long("a cat")["encoder_hidden_states"]
+    )
+
+
+def test_no_prompt_is_the_empty_text() -> None:
+    prompts = sentences()
+    null = prompts.null()
+    assert null["encoder_attention_mask"].sum() == 2
+    assert torch.equal(null["encoder_hidden_states"], prompts([""])["encoder_hidden_states"])
+
+
+@pytest.mark.parametrize("mean", [True, False])
+def test_saved_and_read_again(tmp_path: Path, mean: bool) -> None:
+    prompts = sentences(mean)
+    entries = json.loads(json.dumps(prompts.save(tmp_path)))
+    assert entries["text_encoder"] == ["transformers", "BertModel"]
+    same = read(tmp_path, {"_class_name": "StableDiffusionPipeline", **entries})
+    assert isinstance(same, Sentences)
+    assert same.settings() == prompts.settings()
+    for name, tensor in prompts(TEXTS[:2]).items():
+        assert torch.equal(same(TEXTS[:2])[name], tensor)
+
+
+def test_a_folder_of_transformers(tmp_path: Path) -> None:
+    prompts = sentences()
+    prompts.text_encoder.save_pretrained(tmp_path)
+    prompts.tokenizer.save_pretrained(tmp_path)
+    same = Sentences.read(tmp_path, length=12)
+    for name, tensor in prompts(TEXTS[:2]).items():
+        assert torch.equal(same(TEXTS[:2])[name], tensor)
+    (tmp_path / "config.json").write_text(json.dumps({"architectures": ["MyModel"]}))
+    with pytest.raises(FileError, match=r"no 'MyModel' is loaded here"):
+        Sentences.read(tmp_path, length=12)
+
+
+def test_more_tokens_than_the_encoder_reads_is_an_error() -> None:
+    with pytest.raises(InputError, match=r"Sentences\.length: expected at most the 16"):
+        sentences(length=17)
