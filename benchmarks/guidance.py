@@ -5,9 +5,10 @@
 First a labelled mixture under its exact denoiser: what is sampled for class 2 in 40 steps of Adams
 (for PlusPlus of DDIM), beside the class itself. Guidance of strength 0, and an exact classifier,
 must sample the class; the others move away from it on purpose, and the table says how far. The same
-for three tokens of four symbols under masks, in 32 ancestral steps, whose law is pushed through the
-steps exactly. Then linear inverse problems, in 100 steps, against their exact posterior. Fréchet distances are those of
-mean and covariance; "rows" is the number of states that the network is asked about in each step.
+for three tokens of four symbols under masks, whose law after 32 ancestral steps is a finite sum.
+Then linear inverse problems, in 100 steps, against their exact posterior. Fréchet distances are
+those of mean and covariance; "rows" is the number of states that the network is asked about in each
+step.
 """
 
 import sys

@@ -38,7 +38,12 @@ def _none(guidance: Guidance, noise: Noise[Any], instead: str = "guidance.Classi
 
 
 def replace(noise: Any, z: Tensor, t: Any, hat: Tensor | Split, x: Tensor) -> Tensor | Split:
-    """`hat` with another predicted x; a second parameter, such as a variance, stays."""
+    """`hat` with another predicted x; a second parameter, such as a variance, stays.
+
+    At the time 0 z is the data, a modality that is known: no output of the network changes x.
+    """
+    if not isinstance(t, Tensor) and t == 0:
+        return hat
     first, own = noise.express(z, t, x).unsqueeze(0), for_x(hat)
     changed = first if len(own) == 1 else torch.cat([first, own[1:]])
     return Split(changed, hat.epsilon) if isinstance(hat, Split) else changed

@@ -59,10 +59,9 @@ def pipeline(folder: Path, options: Options, given: Mapping[str, Any]) -> Model[
     autoencoder = _component(folder / encoders[0], options) if encoders else None
     prompts = read_prompts(folder, index, options.dtype, options.device, options.variant)
     network = _component(folder / denoiser, options)
-    made = assembled(network, settings, autoencoder, prompts, index, options, given)
-    if folder.parent.name == "snapshots":  # of a hub's cache, by commit
-        made.net.origin["revision"] = folder.name
-    return made
+    # The folders of a hub's cache are called by their commits.
+    commit = folder.name if folder.parent.name == "snapshots" else None
+    return assembled(network, settings, autoencoder, prompts, index, options, given, commit)
 
 
 def alone(folder: Path, options: Options, given: Mapping[str, Any]) -> Model[Any]:
@@ -82,6 +81,7 @@ def alone(folder: Path, options: Options, given: Mapping[str, Any]) -> Model[Any
 def assembled(
     network: Part, settings: Mapping[str, Any] | None, autoencoder: Part | None,
     prompts: Prompts | None, index: Mapping[str, Any], options: Options, given: Mapping[str, Any],
+    commit: str | None = None,
 ) -> Model[Any]:  # fmt: skip
     """A model of networks and a scheduler. `index` is what `model_index.json` says."""
     from ..model import Model
@@ -97,7 +97,7 @@ def assembled(
         "use_additional_conditions") else 0  # fmt: skip
     packed = Packed(network) if type(network).__name__ == "FluxTransformer2DModel" else network
     made = Denoiser(packed, plan.schedule, plan.timestep, labels, null, pixels)
-    made.origin = {"index": dict(index), "scheduler": plan.config}
+    made.origin = {"index": dict(index), "plan": plan, "revision": commit}
     guided: Guidance | None = None
     if scale is not None and (null is not None):
         guided = ClassifierFree(strength=scale - 1)

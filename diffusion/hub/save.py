@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from .. import sampling
+from ..component import same
 from ..errors import InputError, MismatchError
 from ..folder.atomic import MANIFEST, digests, publish
 from .denoiser import Denoiser
 from .net.packed import Packed
 from .part import Part
-from .scheduler import Timestep, write
+from .scheduler import Plan, Timestep, write
 from .scheduler.write import VERSION
 from .text import Prompts
 
@@ -61,12 +62,11 @@ def save(model: Model[Any], folder: str | Path, largest: int = SHARD) -> None:
     network, timestep = _network(net)
     autoencoder, prompts = _autoencoder(data), data.text
     origin = getattr(net, "origin", {})
-    plan = write(model.schedule, model.noise, model.sampler, timestep, _kept(model.guidance),
-                 origin.get("scheduler"))  # fmt: skip
+    settings = _settings(model, timestep, origin.get("plan"))
     parts: dict[str, Part] = {"unet" if _is_unet(network) else "transformer": network}
     if autoencoder is not None:
         parts["vqvae" if type(autoencoder).__name__ == "VQModel" else "vae"] = autoencoder
-    index = _index(parts, [network, autoencoder, prompts], plan, origin.get("index", {}), data)
+    index = _index(parts, [network, autoencoder, prompts], settings, origin.get("index", {}), data)
     needed = sum(t.nbytes for part in parts.values() for t in part.state_dict().values())
 
     def fill(part: Path) -> None:
@@ -74,7 +74,7 @@ def save(model: Model[Any], folder: str | Path, largest: int = SHARD) -> None:
         for name, module in parts.items():
             save_component(module, part / name, largest)
         (part / "scheduler").mkdir()
-        _json(part / "scheduler" / "scheduler_config.json", plan)
+        _json(part / "scheduler" / "scheduler_config.json", settings)
         _json(part / "model_index.json", index | texts)
         _json(part / MANIFEST, digests(part))
 
@@ -98,6 +98,14 @@ def save_component(part: Part, folder: Path, largest: int = SHARD) -> None:
         size = sum(t.nbytes for one in shards for t in one.values())
         index = {"metadata": {"total_size": size}, "weight_map": places}
         _json(folder / f"{FILE}.safetensors.index.json", index)
+
+
+def _settings(model: Model[Any], timestep: Timestep, plan: Plan | None) -> dict[str, Any]:
+    """The scheduler's: those of the folder that the model came from, if its modules still do."""
+    own = (model.schedule, model.noise, model.sampler, timestep)
+    if plan is not None and same(own, (plan.schedule, plan.noise, plan.sampler, plan.timestep)):
+        return plan.config
+    return write(*own, _last(model.guidance))
 
 
 def _shards(tensors: Mapping[str, Tensor], largest: int) -> list[dict[str, Tensor]]:
@@ -157,7 +165,7 @@ def _autoencoder(data: Any) -> Any:
     return found
 
 
-def _kept(guidance: Any) -> Any:
+def _last(guidance: Any) -> Any:
     """What the scheduler does to x, of a guidance that ends with it."""
     parts = getattr(guidance, "parts", (guidance,))
     return parts[-1] if parts else None

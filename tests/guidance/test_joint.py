@@ -173,9 +173,9 @@ class Simple(nn.Module):
         return both[:, :3] - both[:, 3:6].cos() + both[:, 5:]
 
 
-def pair(seed: int = 0) -> Pair:
+def pair(seed: int = 0, kind: type[Net] = Pair) -> Net:
     torch.manual_seed(seed)
-    made = Pair()
+    made = kind()
     with torch.no_grad():
         for p in made.parameters():
             p.add_(0.3 * torch.randn_like(p))
@@ -214,6 +214,29 @@ def test_joint_models(one, walk) -> None:
     alone = trained.sample(y=[1], **options)
     torch.testing.assert_close(alone["a"], both["a"][:1], rtol=1e-4, atol=1e-5)
     assert torch.equal(alone["b"], both["b"][:1])
+
+
+class Told(Pair):
+    """A network that is told a time for each part."""
+
+    def forward(self, x: Any, y: Tensor, t: Any) -> Any:
+        return super().forward(x, y, t["a"])
+
+
+@pytest.mark.parametrize("one", EVERY, ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize("walk", [WALKS[0], WALKS[2]], ids=repr)
+def test_a_part_that_is_known_stays_and_conditions_the_other(one, walk) -> None:
+    apart = time.Joint({"a": time.Continuous(), "b": time.Continuous()})
+    own: dict[str, Any] = {"time": apart, "net": pair(0, Told)}
+    one = guidance.Auto(pair(1, Told)) if isinstance(one, guidance.Auto) else one
+    trained = model(**own, guidance=one)
+    options: dict[str, Any] = {"y": [1, 2], "steps": 5, "seed": 0, "sampler": walk}
+    for given in ({"a": torch.randn(2, 2)}, {"b": torch.tensor([[1], [2]])}):
+        found = trained.sample(given=given, **options)
+        for key, value in given.items():
+            torch.testing.assert_close(found[key], value)
+        assert found["a"].isfinite().all()
+        assert int(found["b"].max()) < MASK
 
 
 def test_probabilities_of_a_part_are_not_extrapolated() -> None:

@@ -1,14 +1,18 @@
 """How samplers behave: no waiting for the device, threads, compilation, few operations."""
 
+import random
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+import torch._dynamo
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import diffusion
 from diffusion import data, net, noise, rng, schedule, time
 from diffusion.noise import Split
+from diffusion.noise.clock import PLANS
+from diffusion.noise.clock import TIMES as TIMES_KEPT
 from diffusion.sampler import (
     DDIM,
     DEIS,
@@ -21,17 +25,26 @@ from diffusion.sampler import (
     Adams,
     Ancestral,
     DPMSolverPP,
+    DPMSolverPP2MSDE,
     DPMSolverPP2S,
+    DPMSolverPP3M,
+    DPMSolverPP3MSDE,
     Euler,
     FlowAdams,
     Heun,
+    Midpoint,
     UniPC,
-)  # fmt: skip
+)
+from diffusion.sampler.ancestral import ORDER_ONE
+from diffusion.sampler.plan import advance, table
 
+PLANNED = [
+    Euler(), LMS(), DEIS(), DPMSolverPP(), DPMSolverPP3M(), RES(), UniPC(),
+    UniPC(order=3, corrector=4), FlowAdams(), Adams(), Adams("F", "angle"), ORDER_ONE, Midpoint(),
+    Heun(), DPMSolverPP2S(), RES2S(), RES3S(), RK4(),
+]  # fmt: skip
 PRESETS = [
-    DDIM(), Euler(), LMS(), DEIS(), DPMSolverPP(), DPMSolverPP(order=3), RES(), UniPC(),
-    FlowAdams(), Adams(), Adams("F", "angle"), Heun(), DPMSolverPP2S(), RES2S(), RES3S(), RK4(),
-    SDE(), SDE(brownian=True),
+    *PLANNED, DDIM(), SDE(), SDE(brownian=True), DPMSolverPP2MSDE(), DPMSolverPP3MSDE(),
 ]  # fmt: skip
 
 
@@ -70,12 +83,12 @@ def test_no_step_waits_for_the_device(one) -> None:
 
 @pytest.mark.parametrize(
     ("one", "most"),
-    [(DDIM(), 3), (Euler(), 4), (DPMSolverPP(), 5), (UniPC(), 6), (FlowAdams(), 5),
+    [(DDIM(), 3), (Euler(), 3), (DPMSolverPP(), 5), (UniPC(), 6), (FlowAdams(), 5),
      (Adams(order=2), 6), (Adams(), 7), (DEIS(), 6)],
     ids=repr,
 )  # fmt: skip
 def test_a_step_is_a_handful_of_operations(one, most: int) -> None:
-    """One to take hat[0], two to read the target, one to scale z, one for each known target."""
+    """One to take hat[0], one to read the target, one to scale z, one for each known target."""
     assert len(steps(one)) <= most * (len(TIMES) - 2)
 
 
@@ -94,12 +107,101 @@ def test_threads_share_a_sampler(one) -> None:
     assert all(torch.equal(a, b) for a, b in zip(alone, together, strict=True))
 
 
-def test_a_step_compiles_in_one_graph() -> None:
-    plan = Adams().plan(PROCESS, TIMES)
-    z, hat, known = torch.randn(3, 2), torch.randn(1, 3, 2), (torch.randn(3, 2),)
-    compiled = torch.compile(plan[4].advance, fullgraph=True, backend="eager")
-    for a, b in zip(compiled(z, hat, known), plan[4].advance(z, hat, known), strict=True):
-        torch.testing.assert_close(a, b)
+MOST = 4
+"""Targets that the longest of the presets' histories keeps."""
+
+
+def by_rows(one, times, predict, call=advance) -> list[torch.Tensor]:
+    """The states, by coefficients in tensors and a history of fixed length."""
+    z = torch.randn(2, 3, generator=torch.Generator().manual_seed(0))
+    plan, known = one.plan(PROCESS, times), tuple(torch.zeros(MOST, 2, 3).unbind())
+    rows, states = iter(table(plan, MOST, z).unbind()), [z]
+    for step in plan:
+        shown = z
+        for t, *_ in step.calls:
+            hat = predict(shown, None, t)
+            x, epsilon = (hat.x, hat.epsilon) if isinstance(hat, Split) else (hat, hat)
+            z, shown, known = call(next(rows), z, shown, x[0], epsilon[0], known)
+        z = shown
+        states.append(z)
+    return states
+
+
+def said(z, y, t):
+    return z.sin()[None]
+
+
+def said_apart(z, y, t):
+    return Split(z.sin()[None], z.cos()[None])
+
+
+def test_one_graph_takes_every_step_of_every_preset() -> None:
+    """After 8 steps of one of them nothing is compiled again: not for other samplers, grids, numbers
+    of steps, or guidance; and the states are those of the plain loop.
+    """
+    torch._dynamo.reset()
+    compiled = torch.compile(advance, fullgraph=True, backend="eager")
+    grids = [[0.9 * (1 - i / n) ** power for i in range(n + 1)] for n, power in ((12, 1), (20, 2))]
+    by_rows(RK4(), [0.9 - 0.1 * i for i in range(9)], said, compiled)
+    with torch._dynamo.config.patch(error_on_recompile=True):
+        for one in PLANNED:
+            assert one.kept <= MOST
+            for times in grids:
+                for predict in (said, said_apart):
+                    start, *found = by_rows(one, times, predict, compiled)
+                    plain = list(one(PROCESS, predict, start, None, times, None))
+                    torch.testing.assert_close(found, plain, rtol=1e-4, atol=1e-5)
+
+
+def test_a_loop_over_rows_keeps_gradients() -> None:
+    z = torch.randn(2, 3, dtype=torch.float64, requires_grad=True)
+    row = table(Adams().plan(PROCESS, TIMES), MOST, z)[4]
+    known = tuple(torch.randn(MOST, 2, 3, dtype=torch.float64).unbind())
+    assert torch.autograd.gradcheck(lambda z: advance(row, z, z, z.sin(), z.cos(), known)[1], z)
+
+
+@pytest.mark.parametrize("one", [Adams(), Heun(), DDIM(), Ancestral()], ids=repr)
+def test_many_grids_keep_memory_bounded(one) -> None:
+    """300 random grids leave 16 plans and about a thousand scales, and the first still gives the
+    same end.
+    """
+    process, draws = noise.Gaussian("v").bind(schedule.Cosine(1000)), random.Random(0)
+    z = torch.randn(2, 3)
+
+    def end(times):
+        process.prepare(times)
+        return list(one(process, said, z, None, times, torch.Generator().manual_seed(0)))[-1]
+
+    grids = [[*sorted((draws.random() for _ in range(8)), reverse=True), 0.0] for _ in range(300)]
+    first = end(grids[0])
+    for times in grids:
+        end(times)
+    clock = process.clock
+    assert len(clock._plans) <= PLANS
+    assert max(len(clock._at), len(clock._rate_at)) <= TIMES_KEPT
+    assert torch.equal(end(grids[0]), first)
+
+
+def test_a_plan_longer_than_the_bound_and_threads_that_make_room() -> None:
+    """More times than are kept are one sampling still, and 8 threads crowd each other out."""
+    process = noise.Gaussian("v").bind(schedule.Cosine(1000))
+    z = torch.randn(2, 3)
+
+    def end(seed):
+        draws = random.Random(seed)
+        for _ in range(20):
+            times = [*sorted((draws.random() for _ in range(50)), reverse=True), 0.0]
+            process.prepare(times)
+            last = list(FlowAdams()(process, said, z, None, times, None))[-1]
+        return last
+
+    alone = [end(seed) for seed in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(end, range(8)))
+    assert all(torch.equal(a, b) for a, b in zip(alone, together, strict=True))
+    many = [1 - i / 3000 for i in range(3000)] + [0.0]
+    process.prepare(many)
+    assert list(FlowAdams()(process, said, z, None, many, None))[-1].isfinite().all()
 
 
 @pytest.mark.parametrize("one", [Adams(), DPMSolverPP(), RK4()], ids=repr)

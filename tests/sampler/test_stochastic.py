@@ -64,7 +64,11 @@ def moments(one: Sampler, count: int) -> tuple[float, float]:
     """
     process = noise.Gaussian("velocity").bind(schedule.Flow(1000))
     (m, s), (start, end) = (0.7, 0.5), (0.9, 0.1)
-    bed = Mixture(torch.ones(1), torch.tensor([[m]]).double(), torch.tensor([s]).double())
+    bed = Mixture(
+        torch.ones(1),
+        torch.tensor([[m]], dtype=torch.float64),
+        torch.tensor([s], dtype=torch.float64),
+    )
     z = torch.zeros(count + 2, 1, dtype=torch.float64)
     z[1] = 1.0
     times = [start + (end - start) * i / count for i in range(count + 1)]
