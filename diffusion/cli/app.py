@@ -25,7 +25,7 @@ Custom = Annotated[
     ),
 ]  # fmt: skip
 ModelFolder = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="A model folder, a checkpoint, or a run's folder.")
+    Path, typer.Argument(metavar="MODEL", help="A folder: of a model, a run, or of Diffusers.")
 ]
 
 Strength = Annotated[float | None, typer.Option(help="Of guidance; instead of the model's.")]
@@ -84,8 +84,9 @@ def sample(
     label: Annotated[
         list[str] | None,
         typer.Option(
-            help="The name of a class (3 is the class called 3), or none. Repeatable: samples are "
-            "shared out evenly."
+            "--label", "--prompt",
+            help="The name of a class (3 is the class called 3), a text, or none. Repeatable: "
+            "samples are shared out evenly.",
         ),
     ] = None,
     number: Annotated[

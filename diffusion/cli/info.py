@@ -8,18 +8,21 @@ from typing import Any
 import typer
 
 from ..component import Component
+from ..errors import InputError
 from ..fit import MODULES
 from ..folder import text
 from ..folder.registry import name_of
 from ..model import Model
-from .load import load, place
+from .load import foreign, load, place
 from .words import note
 
 
 def info(folder: Path, yaml: bool, custom: list[str]) -> None:
     """Print what a model is made of, as a table or as its file."""
     found = place(folder)
-    stored = text.read(found / "model.yaml")
+    stored = {"format": "diffusers"} if foreign(found) else text.read(found / "model.yaml")
+    if yaml and foreign(found):
+        raise InputError(f"--yaml: {found} is in the format of Diffusers, and has no model.yaml.")
     if yaml:
         typer.echo((found / "model.yaml").read_text("utf-8"), nl=False)
         return

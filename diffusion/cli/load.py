@@ -16,10 +16,14 @@ from .words import note
 
 
 def load(folder: Path, custom: list[str]) -> Model[Any]:
-    """The model in a folder: a saved model, a checkpoint, or the last one of a run."""
+    """The model in a folder: saved, a checkpoint, the last one of a run, or one of Diffusers'."""
     found = place(folder)
     if found != folder:
         note(f"using {found}")
+    if foreign(found):
+        from ..hub import load as pretrained
+
+        return pretrained(found, progress=sys.stderr.isatty())
     try:
         return Model.load(found, custom=classes(custom))
     except FileError as error:
@@ -28,9 +32,17 @@ def load(folder: Path, custom: list[str]) -> Model[Any]:
         raise FileError(f"{error} Here: --custom path/to/file.py:Class.") from error
 
 
+def foreign(folder: Path) -> bool:
+    """Whether a folder is in the format of Diffusers, or the name of a repository."""
+    if folder.is_dir():
+        own = (folder / "model.yaml").is_file()
+        return not own and any((folder / f).is_file() for f in ("model_index.json", "config.json"))
+    return len(folder.parts) == 2 and not folder.exists() and not folder.suffix
+
+
 def place(folder: Path) -> Path:
     """The folder with a model in it: this one, its `model`, or its newest checkpoint."""
-    if (folder / "model.yaml").is_file() or not folder.is_dir():
+    if (folder / "model.yaml").is_file() or not folder.is_dir() or foreign(folder):
         return folder
     if (folder / "model" / "model.yaml").is_file():
         return folder / "model"

@@ -82,6 +82,8 @@ def _labels(model: Model[Any], wished: tuple[str, ...], number: int) -> list[str
     names = [str(name) for name in model.data.names]
     asked = list(wished)
     if not isinstance(count, int) or count == 0:
+        if asked and model.data.text is not None:
+            return [asked[i * len(asked) // number] for i in range(number)]
         if asked:
             raise MismatchError(f"--label {asked[0]}: this model was trained without labels.")
         return []
@@ -94,6 +96,8 @@ def _labels(model: Model[Any], wished: tuple[str, ...], number: int) -> list[str
 
 def _ids(model: Model[Any], labels: list[str]) -> list[Any] | None:
     names = [str(name) for name in model.data.names]
+    if model.data.text is not None and not model.net.labels:
+        return ["" if one == NONE else one for one in labels] or None
     return [0 if one == NONE and NONE not in names else one for one in labels] or None
 
 
