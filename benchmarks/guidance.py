@@ -14,6 +14,7 @@ step.
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ def counted(predict: Predict) -> tuple[Predict, Callable[[], int]]:
 def classes() -> None:
     goal = BED.given(2).moments()
     rows: list[tuple[str, Guidance, Predict]] = [
-        (repr(one), one, BED.oracle(FLOW))
+        (repr(one).replace("net=Posterior()", "exact"), one, BED.oracle(FLOW))
         for one in (
             FREE(strength=0.0), guidance.Classifier(Posterior(), 1.0, blind=True),
             FREE(strength=1.0), FREE(strength=4.0), guidance.Interval(FREE(strength=4.0), 0.1, 0.7),
@@ -101,14 +102,12 @@ def classes() -> None:
             guidance.PlusPlus(1.0), guidance.PlusPlus(0.6), guidance.Compose((2.0,)),
         )
     ]  # fmt: skip
-    blurred = Blurred(0.05)
     for strength in (0.0, 0.5, 1.0):
         one = guidance.Auto(Blurred(0.1), strength)
-        rows.append((f"a blurred network, Auto(blurred twice, {strength})", one, blurred))
+        rows.append((f"a blurred network, Auto(blurred twice, {strength})", one, Blurred(0.05)))
     print("| guidance | mean error | std / std of the class | Fréchet | sure of the class | rows |")
     print("|---|---|---|---|---|---|")
     for name, one, predict in rows:
-        name = name.replace("net=Posterior(), ", "exact, ")
         asking, total = counted(predict)
         walker = sampler.DDIM() if isinstance(one, guidance.PlusPlus) else sampler.Adams()
         w = walk(one, asking, 2, walker, COUNT, STEPS, 2)
@@ -126,37 +125,30 @@ SYMBOLS, LENGTH = 4, 3
 MASKED = noise.Absorbing(SYMBOLS + 1).bind(schedule.Flow(100))
 
 
-def tables() -> list[Enumerated]:
-    """The marginal of three classes of sequences, all alike likely, and the classes."""
-    given = torch.zeros(3, *(SYMBOLS + 1,) * LENGTH).double()
-    draw = torch.Generator().manual_seed(0)
-    inside = torch.randn(3, *(SYMBOLS,) * LENGTH, generator=draw).double().exp()
-    given[(slice(None), *(slice(0, SYMBOLS),) * LENGTH)] = inside / inside.flatten(1).sum(
-        1
-    ).reshape(3, *(1,) * LENGTH)
-    return [Enumerated(one) for one in (given.mean(0), *given)]
-
-
 class Reader(nn.Module):
     """log p(y | z) of masked sequences, exactly; it does not depend on the time."""
 
     def __init__(self, laws: list[Enumerated]) -> None:
         super().__init__()
-        self.noisy = torch.stack([law.noisy(MASKED, 50).flatten() for law in laws[1:]], 1)
+        self.logs = torch.stack([law.noisy(MASKED, 50).log() for law in laws[1:]], -1)
 
     def forward(self, z: Tensor, t: Tensor) -> Tensor:
-        places = (SYMBOLS + 1) ** torch.arange(LENGTH - 1, -1, -1)
-        return self.noisy[(z * places).sum(1)].log()
+        return self.logs[z.unbind(1)]
 
 
 def tokens() -> None:
-    laws = tables()
-    oracles = [law.oracle(MASKED) for law in laws]
+    draw = torch.Generator().manual_seed(0)
+    inside = torch.randn(3, *(SYMBOLS,) * LENGTH, generator=draw).double().exp()
+    given = nn.functional.pad(inside / inside.sum((1, 2, 3), keepdim=True), (0, 1) * LENGTH)
+    laws = [Enumerated(one) for one in (given.mean(0), *given)]
     times = [round(100 * (1 - i / 32)) for i in range(32)] + [0]
 
     def exact(z: Tensor, y: Tensor, t: Any) -> Tensor:
-        found = torch.stack([oracle(z, None, t) for oracle in oracles])
+        found = torch.stack([law.oracle(MASKED)(z, None, t) for law in laws])
         return found[y, :, torch.arange(len(z))].transpose(0, 1)
+
+    def asked(guided: Predict, z: Tensor, _: Any, t: Any) -> Any:
+        return guided(z, torch.full((len(z),), 2), t)
 
     rows: list[Guidance] = [
         FREE(strength=0.0), guidance.Classifier(Reader(laws), 1.0, blind=True),
@@ -165,19 +157,13 @@ def tokens() -> None:
         guidance.Project(1.0, momentum=0.0), guidance.Project(4.0, momentum=0.0),
     ]  # fmt: skip
     goal, share = laws[2], laws[2].p / laws[0].p.clamp_min(1e-300) / 3
-    print("| guidance of tokens | variation from the class | entropy / the class's | sure of it |")
-    print("|---|---|---|---|")
+    print("| guidance of tokens | variation | entropy | sure of it |", "|---" * 4 + "|", sep="\n")
     for one in rows:
-        guided = one(exact, MASKED)
-
-        def predict(z: Tensor, _: Any, t: Any, guided: Predict = guided) -> Tensor:
-            hat: Tensor = guided(z, torch.full((len(z),), 2), t)
-            return hat
-
-        law = laws[0].law(MASKED, predict, times)
+        law = laws[0].law(MASKED, partial(asked, one(exact, MASKED)), times)
+        off, sure = goal.variation(law), float((law * share).sum())
         entropy = float(torch.special.entr(law).sum()) / goal.entropy
         name = repr(one).replace("net=Reader()", "exact")
-        print(f"| {name} | {goal.variation(law):.3f} | {entropy:.2f} | {(law * share).sum():.1%} |")
+        print(f"| {name} | {off:.3f} | {entropy:.2f} | {sure:.1%} |")
 
 
 def problems() -> None:
@@ -192,7 +178,7 @@ def problems() -> None:
         "every other": torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]]),
     }
     print("| prior | observed | method | sampler | mean error | covariance error | Fréchet |")
-    print("|---|---|---|---|---|---|---|")
+    print("|---" * 7 + "|")
     for prior_name, prior in (("Gaussian", one), ("mixture", two)):
         for name, matrix in maps.items():
             problem = LinearGaussian(matrix.double(), 0.1, prior)

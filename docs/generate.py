@@ -24,7 +24,11 @@ Every module of the library, by kind: what it is, its arguments, its formula and
 page is written by `docs/generate.py` from the docstrings. [Concepts](concepts.md) explains the
 symbols, [Custom modules](custom-modules.md) how to write a module of each kind.
 """
-TITLES = {"train": "Optimizer", "weight": "Weight of losses"}
+TITLES = {
+    "train": "Optimizer", "weight": "Weight of losses", "hub": "Foreign networks",
+    "hub.net": "Networks of Diffusers", "hub.autoencoder": "Autoencoders of Diffusers",
+    "hub.scheduler": "Schedulers of Diffusers",
+}  # fmt: skip
 CONTRACTS = {
     "data": base.Data, "schedule": base.Schedule, "distribution": base.Distribution,
     "noise": base.Noise, "time": base.Time, "net": base.Net, "loss": base.Loss,
@@ -46,9 +50,9 @@ def page() -> str:
 def of_kind(kind: str) -> dict[str, Any]:
     """The classes of a kind, by name."""
     return {
-        name.split(".", 1)[1]: cls
+        name.rpartition(".")[2]: cls
         for name, cls in library().items()
-        if name.startswith(f"{kind}.") and not inspect.isabstract(cls)
+        if name.rpartition(".")[0] == kind and not inspect.isabstract(cls)
     }
 
 

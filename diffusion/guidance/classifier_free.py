@@ -2,8 +2,8 @@ r"""Classifier-free guidance: $\hat y + s(\hat y - \hat{\varnothing})$.
 
 Ho & Salimans 2022, equation 6, in terms of whatever the network predicts: the combination's
 weights add up to one, so it commutes with every change of parametrisation, and on logits it is
-the combination of log-probabilities. A single token then follows exactly p(x | y)^(1+s) / p(x)^s,
-whatever noise and however many steps.
+the combination of log-probabilities. For a single token it is the posterior of the law
+p(x | y)^(1+s) / p(x)^s, under any categorical noise and at any time.
 """
 
 from typing import Any, ClassVar

@@ -2,9 +2,10 @@
 
 The one before is that of the next higher time. Times fall while one samples, so for one network
 call a step it is the step before; where a solver calls the network twice at one time, at the end of
-a step and the start of the next, or for several stages, both follow the same one; and a solver that
-raises the time to add noise (churn) follows what came before the fall. A time above the last two
-starts anew, as does another batch size.
+a step and the start of the next, or for several stages, all follow the same one; and where churn
+raises the time again, the one before is that of the step before. A stage in the middle of a step is
+a time of its own, as that step in two halves would have. A time above the last two starts anew, as
+does another batch size.
 """
 
 import math

@@ -14,6 +14,8 @@ LINES = tuple(zip((*COLOURS, "#2aa5b5"), "os^Dv*P", strict=True))
 """Colour and mark of each line of a panel."""
 FIRST = ("#000000", ".")
 ACROSS = 3
+APART = 1.25
+"""Ratio of two numbers of calls whose labels don't overlap."""
 
 
 def solvers(
@@ -40,12 +42,12 @@ def solvers(
     down = -(len(panels) // -across)
     size = (7.2 if across == 1 else 4.4 * across, 5.2 * down)
     figure = figures.Figure(figsize=size, dpi=130, layout="constrained")
-    plots = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).flatten()
+    plots = figure.subplots(down, across, sharey=True, squeeze=False).flatten()
     for plot, names in zip(plots, panels, strict=False):
         for name, (colour, mark) in zip((first, *names), (FIRST, *LINES), strict=False):
             plot.plot(*errors[name], "--" if name == first else "-", color=colour, marker=mark,
                       markersize=5, linewidth=1.4, label=name)  # fmt: skip
-        _axes(plot, axes, errors, most)
+        _axes(plot, axes, errors, [first, *names], most)
         plot.set_xlabel("network calls")
         plot.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, frameon=False,
                     fontsize=9)  # fmt: skip
@@ -60,18 +62,28 @@ def solvers(
     return path
 
 
-def _axes(plot: Any, axes: Any, errors: Mapping[str, Any], most: float | None) -> None:
+def _axes(
+    plot: Any, axes: Any, errors: Mapping[str, Any], names: Sequence[str], most: float | None
+) -> None:
     plot.set_xscale("log")
     plot.set_yscale("log")
     if most is not None:
-        plot.set_ylim(top=most)
+        plot.set_ylim(0.95 * min(min(values) for _, values in errors.values()), most)
         for axis in (plot.yaxis.set_major_formatter, plot.yaxis.set_minor_formatter):
             axis(axes.StrMethodFormatter("{x:g}"))
-    # Ticks where lines have points in common: some have a number of calls to themselves.
-    count = Counter(c for calls, _ in errors.values() for c in calls)
-    ticks = sorted(c for c in count if count[c] > 1) or sorted(count)
+    ticks = _ticks([errors[name][0] for name in errors], [errors[name][0] for name in names])
     plot.xaxis.set_major_locator(axes.FixedLocator(ticks))
     plot.xaxis.set_minor_locator(axes.NullLocator())
-    plot.xaxis.set_major_formatter(axes.FixedFormatter([f"{c:g}" for c in ticks]))
+    plot.xaxis.set_major_formatter(axes.FixedFormatter([f"{c:.0f}" for c in ticks]))
     plot.grid(alpha=0.25)
     plot.spines[["top", "right"]].set_visible(False)
+
+
+def _ticks(every: Sequence[Sequence[float]], own: Sequence[Sequence[float]]) -> list[float]:
+    """Where lines have points in common, and others of this panel where there is room."""
+    count = Counter(c for calls in every for c in calls)
+    ticks = [c for c in count if count[c] > 1]
+    for c in sorted({c for calls in own for c in calls}):
+        if all(max(c / tick, tick / c) > APART for tick in ticks):
+            ticks.append(c)
+    return sorted(ticks)

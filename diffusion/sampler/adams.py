@@ -7,17 +7,16 @@ from typing import Any
 from torch import Tensor
 
 from .. import rng as random
-from ..base import Grid, Noise, Predict
-from ..errors import choose, require
-from ..grid import Uniform
+from ..base import Noise, Predict
+from ..errors import require
 from ..noise.fixed import Fixed
 from ..noise.joint import Joint
 from ..rng import Rng
 from ..tree import State
 from .brownian import Brownian
-from .exponential import RULES, TARGETS, VARIABLES, Point, Target, noisy, weights
+from .exponential import TARGETS, VARIABLES, Point, Target, noisy, weights
 from .lockstep import lockstep
-from .plan import Integrator, Known, Step, called, points, reading, refuse, startable, to_data
+from .plan import Integrator, Known, Step, called, points, reading, refuse
 from .settings import whole, within
 
 
@@ -55,10 +54,8 @@ class Adams(Integrator):
     brownian: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         name = type(self).__name__
-        choose(f"{name}.target", self.target, TARGETS)
-        choose(f"{name}.variable", self.variable, VARIABLES)
-        choose(f"{name}.rule", self.rule, RULES)
         whole(f"{name}.order", self.order, 1, 6)
         whole(f"{name}.corrector", self.corrector, 0, 7)
         require(self.corrector != 1, f"{name}.corrector", "0, or 2 to 7 targets", self.corrector)
@@ -75,9 +72,6 @@ class Adams(Integrator):
         parts = noise.parts.values() if isinstance(noise, Joint) else (noise,)
         reasons = [refuse(self, part) for part in parts]
         return None if None in reasons else refuse(self, noise)
-
-    def grid(self, steps: int) -> Grid | None:
-        return Uniform(steps, "flow", 1.5)
 
     def __call__(
         self, noise: Any, predict: Predict, z: State, y: State, times: Sequence[Any], rng: Rng
@@ -113,7 +107,6 @@ class Adams(Integrator):
 
     def planned(self, noise: Any, times: Sequence[Any]) -> list[Step]:
         at = points(noise, times)
-        startable(self, self._row(), at[0])
         read = [reading(noise, self._row(), p, t) for p, t in zip(at, times[:-1], strict=False)]
         steps = []
         for i, (here, there) in enumerate(pairwise(at)):
@@ -140,11 +133,8 @@ class Adams(Integrator):
         here: at z, minus what that step added, plus what it should have added.
         """
         here, there = at[i], at[i + 1]
-        if there.sigma == 0 and self.target == "F":
-            on_z, on_y = to_data(self._row(), here)
-            return on_z, [on_y]
         on_z, total = self._weights(here, there, at[i::-1][: self._count(at, i)])
-        if not self.corrector or i == 0:
+        if not self.corrector or i == 0 or (there.sigma == 0 and self.target == "F"):
             return on_z, total
         added = self._weights(at[i - 1], here, at[i - 1 :: -1][: self._count(at, i - 1)])[1]
         due = self._weights(at[i - 1], here, at[i::-1][: self.corrector])[1]

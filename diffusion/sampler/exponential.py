@@ -132,8 +132,13 @@ def weights(
     """The coefficients of z at `start`, and of y at each of `nodes`, of z at `end`.
 
     Nodes at which the variable is infinite get no weight. `rule` says how a straight line is
-    integrated: exactly, or by its value in the middle of the interval.
+    integrated: exactly, or by its value in the middle of the interval. The step from a single node
+    to the data is the one to the x that is said there; for F order 1 is not exactly that.
     """
+    if end.sigma == 0 and list(nodes) == [start]:
+        p, q = target.row(start)
+        det = p * start.sigma - q * start.signal
+        return -q / det, [start.sigma / det]
     phi, first = target.phi(end), target.phi(start)
     on_z = phi / first
     whole = target.grown(end) - on_z * target.grown(start)

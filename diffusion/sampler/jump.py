@@ -21,6 +21,12 @@ from ..noise.gaussian import Gaussian
 from ..rng import Rng
 from ..tree import State
 
+REFUSED = (
+    "Jump asks for an average velocity, at times [b, 2] = (t, s), and got none. Guidance that "
+    "reads x, scores or times can't guide it: use ClassifierFree, Auto or Compose, or "
+    "sampler=Adams(). A network must know two times: net.Span."
+)
+
 
 class Jump(Sampler):
     """Follow the mean flow, for networks trained with `loss.MeanFlow`.
@@ -54,22 +60,15 @@ class Jump(Sampler):
 
     def _asked(self, predict: Predict, z: Tensor, y: State, span: Tensor) -> Tensor:
         """The average velocity. Guidance may change it, but not read x from it at one time."""
-        why = "x and epsilon come from two outputs"
         try:
             hat: Any = predict(z, y, span)
         except torch.OutOfMemoryError:
             raise
         except (RuntimeError, IndexError, TypeError) as error:
-            hat, why = None, str(error)
-        if isinstance(hat, Tensor) and hat.shape[1:] == z.shape:
-            return hat[0]
-        why = f"an answer of shape {list(hat.shape)}" if isinstance(hat, Tensor) else why
-        raise InputError(
-            f"Jump asks for an average velocity, at times [b, 2] = (t, s), and got none: {why}. "
-            "Guidance that reads x or scores from the prediction, or times, can't guide it: use "
-            "ClassifierFree, Auto or Compose, or sampler=Adams(). The network must know two times: "
-            "net.Span."
-        )
+            raise InputError(f"{REFUSED} ({error})") from error
+        if not isinstance(hat, Tensor) or hat.shape[1:] != z.shape:
+            raise InputError(REFUSED)
+        return hat[0]
 
 
 class Consistency(Sampler):

@@ -19,16 +19,18 @@ from typing import Any, NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-from ..base import Noise, Sampler
-from ..errors import InputError
+from ..base import Grid, Noise, Sampler
+from ..errors import InputError, choose
+from ..grid import Uniform
 from ..noise.fixed import Fixed
 from ..noise.gaussian import Gaussian
 from ..noise.split import Split
-from .exponential import Point, Target
+from .exponential import RULES, TARGETS, VARIABLES, Point, Target
 
 TINY = 1e-14
 Known: TypeAlias = tuple[Tensor, ...]
-Take: TypeAlias = Callable[[Tensor, Tensor, Tensor | Split, Known], tuple[Tensor, Tensor, Known]]
+Taken: TypeAlias = tuple[Tensor, Tensor, Known]
+"""z, the next state, and the targets known by then."""
 
 
 class Reading(NamedTuple):
@@ -42,20 +44,17 @@ class Reading(NamedTuple):
 
 
 def reading(noise: Any, target: Target, point: Point, t: Any) -> Reading:
-    """The reading of what the network says at `t`; rounding costs no operations."""
+    """The reading of what the network says at `t`."""
     (p, q), solved = target.row(point), noise.solve(t)
-    return normal(
-        p * solved.xz + q * solved.ez, p * solved.xh, q * solved.eh, point.signal * solved.xh
-    )
+    on_shown, on_gap = p * solved.xz + q * solved.ez, point.signal * solved.xh
+    return normal(on_shown, p * solved.xh, q * solved.eh, on_gap)
 
 
 def normal(on_shown: float, on_x: float, on_epsilon: float, on_gap: float) -> Reading:
-    """The same over the larger coefficient."""
+    """The same over the larger coefficient; rounding costs no operations."""
     scale = max(on_shown, on_x + on_epsilon, key=abs)
-    small = on_shown / scale
-    return Reading(
-        small if abs(small) > TINY else 0.0, on_x / scale, on_epsilon / scale, on_gap, scale
-    )
+    on_shown = on_shown / scale if abs(on_shown / scale) > TINY else 0.0
+    return Reading(on_shown, on_x / scale, on_epsilon / scale, on_gap, scale)
 
 
 class Call(NamedTuple):
@@ -65,8 +64,8 @@ class Call(NamedTuple):
     read: Reading
     on_z: float
     factors: tuple[float, ...]
-    take: Take
-    """`take(z, shown, hat, known)`: z, the next state, and the targets known by then."""
+    take: Callable[[Tensor, Tensor, Any, Known], Taken]
+    """`take(z, shown, hat, known)`"""
 
     def alone(self) -> "Call":
         """The same where z itself was shown, and no target is kept: both sums are one."""
@@ -86,15 +85,13 @@ def called(t: Any, reads: Sequence[Reading], on_z: float, factors: Sequence[floa
     return Call(t, reads[0], on_z, own, _taken(reads[0], on_z, own))
 
 
-def _taken(read: Reading, on_z: float, factors: Sequence[float]) -> Take:
+def _taken(read: Reading, on_z: float, factors: Sequence[float]) -> Any:
     """What follows a call, in as few operations as that takes."""
     on_shown, on_hat = read.on_shown, read.on_x + read.on_epsilon
     unread, unscaled, ahead = on_shown == 0, on_shown == 1, on_z == 1
     (first, factor), *others = [(i, f) for i, f in enumerate(factors) if f != 0] or [(0, 0.0)]
 
-    def take(
-        z: Tensor, shown: Tensor, hat: Tensor | Split, known: Known
-    ) -> tuple[Tensor, Tensor, Known]:
+    def take(z: Tensor, shown: Tensor, hat: Any, known: Known) -> Taken:
         if isinstance(hat, Split):
             x, epsilon = hat.x[0], hat.epsilon[0]
             target = shown * on_shown + x * read.on_x + epsilon * read.on_epsilon
@@ -107,10 +104,8 @@ def _taken(read: Reading, on_z: float, factors: Sequence[float]) -> Take:
             target = hat[0].add(shown, alpha=on_shown)
         known = target, *known
         # The caller's z stays as it is; a sum of our own is added to in place.
-        if ahead:
-            total = z.add(known[first], alpha=factor)
-        else:
-            total = (z * on_z).add_(known[first], alpha=factor)
+        y = known[first]
+        total = z.add(y, alpha=factor) if ahead else (z * on_z).add_(y, alpha=factor)
         for i, f in others:
             total.add_(known[i], alpha=f)
         return z, total, known
@@ -118,27 +113,24 @@ def _taken(read: Reading, on_z: float, factors: Sequence[float]) -> Take:
     return take
 
 
-def _lone(read: Reading, on_z: float) -> Take:
+def _lone(read: Reading, on_z: float) -> Any:
     """The same where that is on_z·z and the network's output."""
     scale, ahead = read.scale, on_z == 1
 
-    def take(
-        z: Tensor, shown: Tensor, hat: Tensor | Split, known: Known
-    ) -> tuple[Tensor, Tensor, Known]:
+    def take(z: Tensor, shown: Tensor, hat: Any, known: Known) -> Taken:
         if isinstance(hat, Split):
             said = hat.x[0] * read.on_x + hat.epsilon[0] * read.on_epsilon
         else:
             said = hat[0]
-        if ahead:
-            return z, z.add(said, alpha=scale), known
-        return z, (z * on_z).add_(said, alpha=scale), known
+        total = z.add(said, alpha=scale) if ahead else (z * on_z).add_(said, alpha=scale)
+        return z, total, known
 
     return take
 
 
 def advance(
     row: Tensor, z: Tensor, shown: Tensor, x: Tensor, epsilon: Tensor, known: Known
-) -> tuple[Tensor, Tensor, Known]:
+) -> Taken:
     """A `Call` with its numbers in a tensor, a row of `table`, so that one graph takes every call.
 
     `torch.compile(advance, fullgraph=True)` is not compiled again for another grid or number of
@@ -169,17 +161,18 @@ class Step(NamedTuple):
 
 def table(plan: Sequence[Step], kept: int, like: Tensor) -> Tensor:
     """The numbers of every call of a plan that keeps so many targets, a row each, for `advance`."""
-    rows = [
-        (*call.read[:4], call.on_z, *call.factors, *[0.0] * (kept - len(call.factors)))
-        for step in plan
-        for call in step.calls
-    ]
+    calls = [call for step in plan for call in step.calls]
+    rows = [[*c.read[:4], c.on_z, *c.factors, *[0.0] * (kept - len(c.factors))] for c in calls]
     dtype = torch.float64 if like.dtype == torch.float64 else torch.float32
     return torch.tensor(rows, dtype=dtype, device=like.device)
 
 
 class Integrator(Sampler):
-    """Base of those that plan all their coefficients ahead."""
+    """Base of those that plan all their coefficients ahead; subclasses have a target, and so on."""
+
+    def __post_init__(self) -> None:
+        for name, options in (("target", TARGETS), ("variable", VARIABLES), ("rule", RULES)):
+            choose(f"{type(self).__name__}.{name}", getattr(self, name), options)
 
     @property
     @abstractmethod
@@ -192,13 +185,21 @@ class Integrator(Sampler):
 
     def plan(self, noise: Any, times: Sequence[Any]) -> list[Step]:
         """The same, kept with the noise: a second sampling only looks it up."""
-        bound = noise.inner if isinstance(noise, Fixed) else noise
-        key = self, bound.parameter, bound.sigma_data, *times
+        bound, target = noise.inner if isinstance(noise, Fixed) else noise, vars(self)["target"]
+        if TARGETS[target].phi(*points(bound, times[:1])) == 0:
+            raise InputError(
+                f"{self!r}: the target {target!r} can't start from pure noise, where signal is 0. "
+                "Use the target 'velocity', 'F' or 'x', or start later."
+            )
+        key = self, bound.parameter, bound.sigma_data, type(times[0]), *times
         found: list[Step] = bound.clock.recent(key, lambda: self.planned(bound, times))
         return found
 
     def fits(self, noise: Noise[Any]) -> str | None:
         return refuse(self, noise)
+
+    def grid(self, steps: int) -> Grid | None:
+        return Uniform(steps, "flow", 1.5)
 
 
 def points(noise: Any, times: Sequence[Any]) -> list[Point]:
@@ -207,31 +208,9 @@ def points(noise: Any, times: Sequence[Any]) -> list[Point]:
     return [Point(signal, sigma, noise.sigma_data) for signal, sigma in scales]
 
 
-def to_data(target: Target, here: Point) -> tuple[float, float]:
-    """The coefficients of z and y of a step to the x that the network says.
-
-    Order 1 goes there for every target but F, which is not exact for a single point.
-    """
-    p, q = target.row(here)
-    det = p * here.sigma - q * here.signal
-    return -q / det, here.sigma / det
-
-
 def refuse(sampler: Any, noise: Noise[Any]) -> str | None:
     """Why an integrator can't drive `noise`."""
-    if isinstance(noise, Gaussian):
-        return None
-    name = type(sampler).__name__
-    return (
-        f"{name} integrates an ODE, which {type(noise).__name__} has not. Use noise.Gaussian, or "
-        "sampler=Ancestral()."
-    )
-
-
-def startable(sampler: Any, target: Target, first: Point) -> None:
-    """Raise where a target knows nothing of pure noise."""
-    if target.phi(first) == 0:
-        raise InputError(
-            f"{sampler!r}: the target {sampler.target!r} can't start from pure noise, where signal "
-            "is 0. Use the target 'velocity', 'F' or 'x', or start later."
-        )
+    one, other = type(sampler).__name__, type(noise).__name__
+    reason = f"{one} integrates an ODE, which {other} has not."
+    fix = "Use noise.Gaussian, or sampler=Ancestral()."
+    return None if isinstance(noise, Gaussian) else f"{reason} {fix}"

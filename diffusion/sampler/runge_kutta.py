@@ -8,17 +8,16 @@ from typing import Any
 import numpy as np
 
 from .. import rng as random
-from ..base import Grid, Predict
+from ..base import Predict
 from ..errors import choose, require
-from ..grid import Uniform
 from ..grid.inverse import at as at_levels
 from ..grid.inverse import ratio
 from ..noise.fixed import Fixed
 from ..rng import Rng
 from ..tree import State
-from .exponential import RULES, TARGETS, VARIABLES, Point, weights
-from .plan import Call, Integrator, Known, Step, called, points, reading, startable, to_data
-from .settings import within
+from .exponential import TARGETS, VARIABLES, Point, weights
+from .plan import Call, Integrator, Known, Step, called, points, reading
+from .settings import pair, within
 from .tableau import TABLEAUX, Nodes
 
 
@@ -45,25 +44,18 @@ class RungeKutta(Integrator):
     churn_scale: float = 1.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         name = type(self).__name__
         choose(f"{name}.tableau", self.tableau, TABLEAUX)
-        choose(f"{name}.target", self.target, TARGETS)
-        choose(f"{name}.variable", self.variable, VARIABLES)
-        choose(f"{name}.rule", self.rule, RULES)
         within(f"{name}.churn", self.churn, 0)
         within(f"{name}.churn_scale", self.churn_scale, 0)
-        pair = self.churn_range if isinstance(self.churn_range, Sequence) else ()
-        numbers = len(pair) == 2 and all(isinstance(v, (int, float)) for v in pair)
-        rising = numbers and 0 <= pair[0] < pair[1]
-        require(rising, f"{name}.churn_range", "two numbers, 0 <= low < high", self.churn_range)
-        self.churn_range = (pair[0], pair[1])
+        low, high = pair(self.churn_range)
+        require(0 <= low < high, f"{name}.churn_range", "0 <= low < high", self.churn_range)
+        self.churn_range = (low, high)
 
     @property
     def kept(self) -> int:
         return len(TABLEAUX[self.tableau].stages) + 1
-
-    def grid(self, steps: int) -> Grid | None:
-        return Uniform(steps, "flow", 1.5)
 
     def __call__(
         self, noise: Any, predict: Predict, z: State, y: State, times: Sequence[Any], rng: Rng
@@ -111,12 +103,8 @@ class RungeKutta(Integrator):
         tableau = TABLEAUX["euler" if inner is None else self.tableau]
         row, places = TARGETS[self.target], [t, *(inner or [])]
         at, (end,) = points(noise, places), points(noise, [s])
-        startable(self, row, at[0])
         reads = [reading(noise, row, p, place) for p, place in zip(at, places, strict=True)]
         reads[1:] = [read._replace(on_gap=0.0) for read in reads[1:]]
-        if end.sigma == 0 and self.target == "F" and not inner:
-            on_z, on_y = to_data(row, at[0])
-            return (called(t, reads, on_z, (on_y,)).alone(),)
         goals, sums = [*at[1:], end], [*(nodes for _, nodes in tableau.stages), tableau.final]
         calls = []
         for i, goal in enumerate(goals):

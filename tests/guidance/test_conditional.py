@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import Tensor
 
 from diffusion.exact import Enumerated, Mixture
 from diffusion.guidance import (
@@ -19,6 +20,7 @@ from diffusion.sampler import DDIM
 from diffusion.schedule import Cosine, Flow
 
 from .bed import BED, CLOSE, NULL, Oracle, Posterior, Y, Z, asked, bound, posterior
+from .tables import MASK, K, Table
 
 T = 40
 
@@ -211,3 +213,29 @@ def test_logits_are_extrapolated_and_impossible_classes_stay_impossible() -> Non
         law = one(predict, process)(z, Y, T)[0].softmax(-1)
         expected = torch.tensor([0.36 / 0.5, 0.16 / 0.3, 0.0, 0.0]).to(law)
         torch.testing.assert_close(law[0, 0], expected / expected.sum(), rtol=1e-6, atol=1e-7)
+
+
+def test_conditions_that_rule_each_other_out_leave_a_law() -> None:
+    """Class 1 has only token 0, class 2 only token 1; and one is turned away from."""
+    process = Absorbing(K).bind(Flow(100))
+    table = Table(torch.tensor([[0.8, 0.0, 0.2, 0.0], [0.0, 0.9, 0.1, 0.0]], dtype=torch.float64))
+    z, t = torch.full((1, 1), MASK), 50
+
+    def law(weights: tuple[float, ...], y: list[int]) -> Tensor:
+        hat = Compose(weights)(table.predict(process), process)(z, torch.tensor([y]), t)
+        return process.predict(z, t, hat).exp()[0, 0]
+
+    both = law((1.0, 1.0), [1, 2])
+    torch.testing.assert_close(
+        both, torch.tensor([0.0, 0.0, 1.0, 0.0], dtype=torch.float64), **CLOSE
+    )
+    away = law((-0.5,), [2])
+    assert away[0] == pytest.approx(1.0)
+    mixed = law((1.0, -0.5), [1, 2])
+    assert mixed.isfinite().all()
+    assert mixed[0] == pytest.approx(1.0)
+    apart = Table(torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]], dtype=torch.float64))
+    hat = Compose((1.0, 1.0))(apart.predict(process), process)(z, torch.tensor([[1, 2]]), t)
+    contradiction = process.predict(z, t, hat).exp()[0, 0]
+    even = torch.tensor([0.5, 0.5, 0.0, 0.0], dtype=torch.float64)  # as far from either
+    torch.testing.assert_close(contradiction, even, rtol=1e-6, atol=1e-6)

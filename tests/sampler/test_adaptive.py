@@ -80,9 +80,34 @@ def test_it_samples_a_model() -> None:
     torch.testing.assert_close(w, fine, rtol=2e-3, atol=2e-3)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_types_are_integrated_in_float32(dtype: torch.dtype) -> None:
+    """The network is asked in its own precision, and the end is as near as that allows."""
+    asked = set()
+
+    def predict(z, y, t):
+        asked.add((z.dtype, t.dtype))
+        return BED.oracle(PROCESS)(z.double(), y, t).to(z.dtype)
+
+    *_, last = Adaptive(1e-2, 1e-2)(PROCESS, predict, Z.to(dtype), Y, [0.98, 0.5, 0.02], None)
+    assert asked == {(dtype, torch.float32)}
+    assert last.dtype == dtype
+    assert float((last.double() - EXACT).square().mean().sqrt()) < 0.05
+
+
+def test_a_model_in_bfloat16_is_sampled() -> None:
+    half = model()
+    half.net.to(torch.bfloat16)
+    w = half.sample(batch=2, steps=1, seed=0, sampler=Adaptive(1e-2, 1e-2))
+    assert w.dtype == torch.bfloat16
+    assert w.isfinite().all()
+
+
 def test_what_it_cannot_do_is_an_error() -> None:
-    with pytest.raises(InputError, match=r"Adaptive.rtol: expected a positive number; got 0"):
+    with pytest.raises(InputError, match=r"Adaptive.rtol: expected a number > 0; got 0"):
         Adaptive(rtol=0)
+    with pytest.raises(InputError, match=r"Adaptive.atol: expected a number > 0; got '1e-3'"):
+        Adaptive(atol="1e-3")
     with pytest.raises(InputError, match="need continuous times"):
         model(time=time.Discrete()).sample(batch=1, steps=1, sampler=Adaptive())
     mask = torch.tensor([[True, False, False]])

@@ -136,8 +136,8 @@ def said_apart(z, y, t):
 
 
 def test_one_graph_takes_every_step_of_every_preset() -> None:
-    """After 8 steps of one of them nothing is compiled again: not for other samplers, grids, numbers
-    of steps, or guidance; and the states are those of the plain loop.
+    """After 8 steps of one of them nothing is compiled again, for other samplers, grids, numbers of
+    steps or guidance; and the states are those of the plain loop.
     """
     torch._dynamo.reset()
     compiled = torch.compile(advance, fullgraph=True, backend="eager")
@@ -188,7 +188,7 @@ def test_a_plan_longer_than_the_bound_and_threads_that_make_room() -> None:
     z = torch.randn(2, 3)
 
     def end(seed):
-        draws = random.Random(seed)
+        draws, last = random.Random(seed), z
         for _ in range(20):
             times = [*sorted((draws.random() for _ in range(50)), reverse=True), 0.0]
             process.prepare(times)
@@ -226,9 +226,12 @@ def test_a_split_step_of_order_one_by_hand() -> None:
     torch.testing.assert_close(next(run), signal * x + sigma * epsilon)
 
 
-@pytest.mark.parametrize("one", PRESETS, ids=repr)
+@pytest.mark.parametrize("one", [o for o in PRESETS if o != Midpoint()], ids=repr)
 def test_one_step_is_the_denoised_item(one) -> None:
-    """From T or from the middle: x as the network says it, from the one call."""
+    """From T or from the middle: x as the network says it, from the one call.
+
+    Except where a stage lies halfway to the data, in a bounded variable.
+    """
     z, hat = torch.randn(2, 3).double(), torch.randn(1, 2, 3).double()
     calls: list[float] = []
 

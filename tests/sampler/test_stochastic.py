@@ -47,12 +47,12 @@ def test_it_has_the_law_of_the_data(one: Adams) -> None:
 class Impulses(rng.Each):
     """Draws 0 for all rows, and 1 for one: the k-th draw is of row k + 2."""
 
-    count = 0
+    made = 0
 
     def normal(self, like: Tensor) -> Tensor:
         drawn = torch.zeros_like(like)
-        drawn[self.count + 2] = 1.0
-        self.count += 1
+        drawn[self.made + 2] = 1.0
+        self.made += 1
         return drawn
 
 

@@ -32,6 +32,7 @@ class Attached:
         require(_finite(strength), "Lora.attach.strength", "a finite number", repr(strength))
         network = inner(network)
         self.updates, self.merged = dict(updates), False
+        self._key = object()
         self._strength = float(strength)
         self._layers: dict[str, Any] = {path: network.get_submodule(path) for path in updates}
         self._branches: dict[str, Branch] = {}
@@ -97,13 +98,13 @@ class Attached:
     def _fold(self) -> None:
         for path, layer in self._layers.items():
             folded = layer.__dict__.setdefault(FOLDED, Folded(layer.weight))
-            folded.changes[id(self)] = self.updates[path], self._strength
+            folded.changes[self._key] = self.updates[path], self._strength
             layer.weight = folded.weight()
 
     def _unfold(self) -> None:
         for layer in self._layers.values():
             folded = getattr(layer, FOLDED)
-            del folded.changes[id(self)]
+            del folded.changes[self._key]
             if folded.changes:
                 layer.weight = folded.weight()
             else:
@@ -117,7 +118,7 @@ class Folded:
 
     def __init__(self, base: nn.Parameter) -> None:
         self.base = base
-        self.changes: dict[int, tuple[Update, float]] = {}
+        self.changes: dict[object, tuple[Update, float]] = {}
 
     @torch.no_grad()
     def weight(self) -> nn.Parameter:

@@ -11,9 +11,11 @@ PREFIXES = {
     "lora_te_": "text_encoder", "lora_te1_": "text_encoder", "lora_te2_": "text_encoder_2",
     "lora_te3_": "text_encoder_3", "text_encoder.": "text_encoder",
     "text_encoder_2.": "text_encoder_2", "text_encoder_3.": "text_encoder_3",
+    "text_encoders.clip_l.transformer.": "text_encoder",
+    "text_encoders.t5xxl.transformer.": "text_encoder_3",
 }  # fmt: skip
-"""How names begin: those of kohya, OneTrainer and LyCORIS, of Diffusers, and of the original
-checkpoints. Names without a beginning are the denoiser's."""
+"""How names begin: those of kohya, OneTrainer and LyCORIS, of Diffusers, of the original
+checkpoints, and of ComfyUI. Names without a beginning are the denoiser's."""
 PEFT = "base_model.model."
 
 TENSOR = re.compile(

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 SIGNS = {
     r"double_blocks|single_(transformer_)?blocks": "FluxTransformer2DModel",
-    r"joint_blocks|attn_add_q_proj": "SD3Transformer2DModel",
+    r"joint_blocks": "SD3Transformer2DModel",
     r"^blocks_\d+_(self_attn|cross_attn|attn1|ffn)": "WanTransformer3DModel",
     r"adaln_single|caption_projection": "PixArtTransformer2DModel",
-    r"^transformer_blocks": "a transformer such as PixArtTransformer2DModel",
+    r"^transformer_blocks_\d+_(attn|ff)_": "SD3Transformer2DModel or FluxTransformer2DModel",
+    r"^transformer_blocks": "PixArtTransformer2DModel or DiTTransformer2DModel",
     r"(input|output|middle|down|up|mid)_block": "UNet2DConditionModel",
     r"encoder_layers_\d+_(self_attn|mlp)": "CLIPTextModel",
     r"SelfAttention|DenseReluDense": "T5EncoderModel",

@@ -68,7 +68,7 @@ def _file(source: str | Path, revision: str | None) -> Path:
 def _layers(found: Mapping[str, Tensor], path: Path) -> dict[tuple[str, str], dict[str, Tensor]]:
     """The tensors of each layer, by kind."""
     layers: dict[tuple[str, str], dict[str, Tensor]] = {}
-    for name, tensor in found.items():
+    for name, tensor in sorted(found.items()):
         key = parse(name)
         if key is None:
             if not tensor.any():  # zeros change nothing, whatever they are

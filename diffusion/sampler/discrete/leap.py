@@ -18,21 +18,17 @@ j with probability (1 - exp(-Λ))·L(j)/Λ.
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ...base import Noise, Predict, Sampler
+from ...base import Noise
 from ...distribution import Categorical
-from ...rng import Rng
-from ...tree import State
-from .tokens import ids, likelihood, rank_one, redraw_law, state
+from .tokens import Leap, likelihood, rank_one, redraw_law
 
 
-class TauLeap(Sampler):
+class TauLeap(Leap):
     """Simulate the reverse jumps with rates that are updated once a step; order 1.
 
     From pure noise, where rates are infinite, and to the data, where a jump away would remain, the
@@ -42,16 +38,7 @@ class TauLeap(Sampler):
     def fits(self, noise: Noise[Any]) -> str | None:
         return rank_one(self, noise)
 
-    def __call__(
-        self, noise: Any, predict: Predict, z: State, y: State, times: Sequence[Any], rng: Rng
-    ) -> Iterator[State]:
-        for t, s in pairwise(times):
-            found, _ = self.law(noise, ids(z), t, s, predict(z, y, t)).sample(rng)
-            z = state(noise, found, z, s, rng)
-            yield z
-
     def law(self, noise: Any, z: Tensor, t: Any, s: Any, hat: Tensor) -> Categorical:
-        """Of the tokens at `s`, given ids `z` `[b, ...]` at `t`."""
         log_p = noise.predict(z, t, hat)
         kappa, kappa_s = noise.clock.kappa(t), noise.clock.kappa(s)
         if kappa == 0 or kappa_s == 1:

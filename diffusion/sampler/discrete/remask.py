@@ -12,23 +12,19 @@ steps^(-1/2), and as 1/steps without remasking. The schedules of sigma are the p
 and ReMDM-rescale.
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ...base import Noise, Predict, Sampler
+from ...base import Noise
 from ...distribution import Categorical
 from ...errors import choose
-from ...rng import Rng
-from ...tree import State
 from ..settings import within
-from .tokens import ids, masks, state
+from .tokens import Leap, masks
 
 
-class Remask(Sampler):
+class Remask(Leap):
     """Ancestral sampling of absorbing noise that masks some of the revealed tokens again.
 
     Args:
@@ -47,16 +43,7 @@ class Remask(Sampler):
     def fits(self, noise: Noise[Any]) -> str | None:
         return masks(self, noise)
 
-    def __call__(
-        self, noise: Any, predict: Predict, z: State, y: State, times: Sequence[Any], rng: Rng
-    ) -> Iterator[State]:
-        for t, s in pairwise(times):
-            found, _ = self.law(noise, ids(z), t, s, predict(z, y, t)).sample(rng)
-            z = state(noise, found, z, s, rng)
-            yield z
-
     def law(self, noise: Any, z: Tensor, t: Any, s: Any, hat: Tensor) -> Categorical:
-        """Of the tokens at `s`, given ids `z` `[b, ...]` at `t`."""
         kappa, kappa_s = noise.clock.kappa(t), noise.clock.kappa(s)
         sigma = self.share(kappa, kappa_s)
         drawn = min(1.0, (kappa_s - (1 - sigma) * kappa) / (1 - kappa))  # but for rounding

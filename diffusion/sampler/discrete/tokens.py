@@ -11,16 +11,38 @@ which stays as it is when time passes or the token jumps, as long as the others 
 """
 
 import math
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ...base import Predict, Sampler
+from ...distribution import Categorical
 from ...noise.categorical import Redraw
 from ...noise.fixed import Fixed
 from ...noise.redraw import Absorbing
 from ...noise.structured import Structured
 from ...rng import Rng
+from ...tree import State
+
+
+class Leap(Sampler):
+    """Base of those that draw every token from a law of its own, with one call a step."""
+
+    @abstractmethod
+    def law(self, noise: Any, z: Tensor, t: Any, s: Any, hat: Tensor) -> Categorical:
+        """Of the tokens at `s`, given ids `z` `[b, ...]` at `t`."""
+
+    def __call__(
+        self, noise: Any, predict: Predict, z: State, y: State, times: Sequence[Any], rng: Rng
+    ) -> Iterator[State]:
+        for t, s in pairwise(times):
+            found, _ = self.law(noise, ids(z), t, s, predict(z, y, t)).sample(rng)
+            z = state(noise, found, z, s, rng)
+            yield z
 
 
 def ids(z: Tensor) -> Tensor:

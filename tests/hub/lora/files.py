@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -58,19 +57,23 @@ def write(
     return path
 
 
-def folded(network: nn.Module, of: Factors, scale: float) -> dict[str, Tensor]:
+def folded(state: dict[str, Tensor], of: Factors, scale: float) -> dict[str, Tensor]:
     """W + scale·B·A in float64: what a state dict must hold afterwards."""
-    state = {k: v.double() for k, v in network.state_dict().items()}
+    found = {k: v.double() for k, v in state.items()}
     for path, (down, up) in of.items():
+        weight = found[f"{path}.weight"]
         change = torch.einsum("or,ri->oi", up.double(), down.double().flatten(1))
-        state[f"{path}.weight"] = state[f"{path}.weight"] + scale * change.reshape(
-            state[f"{path}.weight"].shape
-        )
-    return state
+        found[f"{path}.weight"] = weight + scale * change.reshape(weight.shape)
+    return found
 
 
-def gap(network: nn.Module, state: dict[str, Any]) -> float:
+def state(network: nn.Module) -> dict[str, Tensor]:
+    """A copy of what a network holds."""
+    return {k: v.clone() for k, v in network.state_dict().items()}
+
+
+def gap(network: nn.Module, want: dict[str, Tensor]) -> float:
     """Largest difference of weights."""
     own = network.state_dict()
-    assert own.keys() == state.keys()
-    return max(float((own[k].double() - state[k].double()).abs().max()) for k in own)
+    assert own.keys() == want.keys()
+    return max(float((own[k].double() - want[k].double()).abs().max()) for k in own)

@@ -67,6 +67,7 @@ def test_fused_layers_are_cut_at_the_widths_of_ours(name):
         ("lora_te1_x.lora_up.weight", ("text_encoder", "x", "up")),
         ("lora_te2_x.lora_mid.weight", ("text_encoder_2", "x", "mid")),
         ("lora_te3_x.dora_scale", ("text_encoder_3", "x", "dora_scale")),
+        ("text_encoders.clip_l.transformer.b.alpha", ("text_encoder", "b", "alpha")),
         ("unet.a.lora_magnitude_vector", ("denoiser", "a", "magnitude")),
         ("unet.a.lora_magnitude_vector.default.weight", ("denoiser", "a", "magnitude")),
         ("diffusion_model.a.lora_down.weight", ("denoiser", "a", "down")),
