@@ -48,9 +48,9 @@ class Blocks(Data):
 
 
 def build(drawn: Emoji, epochs: int, quick: bool = False) -> Model:
-    """A U-Net of Diffusers' kind that learns the velocity of straight paths, given captions."""
+    """A U-Net of Diffusers' kind that learns v, given captions."""
     prompts = hub.text.Sentences.read(minilm(), TOKENS)
-    paths, batch = schedule.Flow(1000), 16
+    steps, batch = schedule.Cosine(1000), 16
     network = hub.net.UNet2DConditionModel(
         sample_size=16, in_channels=12, out_channels=12, cross_attention_dim=384,
         block_out_channels=(16, 16, 32) if quick else (32, 64, 96), layers_per_block=1,
@@ -60,13 +60,12 @@ def build(drawn: Emoji, epochs: int, quick: bool = False) -> Model:
     )  # fmt: skip
     return Model(
         data=Blocks(drawn.images, described(prompts, drawn.captions), batch, True, text=prompts),
-        schedule=paths,
-        noise=noise.Gaussian("velocity"),
-        net=hub.Denoiser(network, paths, hub.scheduler.Timestep("flow"), null=prompts.null()),
+        schedule=steps,
+        noise=noise.Gaussian("v"),
+        net=hub.Denoiser(network, steps, null=prompts.null()),
         loss=loss.Simple(),
-        time=diffusion.time.LogitNormal(),
         guidance=guidance.ClassifierFree(dropout=0.1, strength=STRENGTH),
-        sampler=sampler.FlowAdams(order=1),
+        sampler=sampler.DDIM(),
         optimizer=train.AdamW(2e-3, steps=epochs * len(drawn.images) // batch),
         ema=0.9 if quick else 0.995,
         clip=1.0,
@@ -99,7 +98,7 @@ def compare(folder: str | Path, captions: Sequence[str], steps: int = 10) -> flo
 
     folder = Path(folder)
     unet = diffusers.UNet2DConditionModel.from_pretrained(folder / "unet", low_cpu_mem_usage=False)
-    flow = diffusers.FlowMatchEulerDiscreteScheduler.from_pretrained(folder / "scheduler")
+    ddim = diffusers.DDIMScheduler.from_pretrained(folder / "scheduler")
     encoder = transformers.AutoModel.from_pretrained(folder / "text_encoder")
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder / "tokenizer")
 
@@ -107,13 +106,13 @@ def compare(folder: str | Path, captions: Sequence[str], steps: int = 10) -> flo
     read = tokenizer(texts, padding="max_length", max_length=TOKENS, return_tensors="pt")
     states = encoder(**read).last_hidden_state
     z = torch.randn(len(captions), 12, 16, 16, generator=torch.Generator().manual_seed(0))
-    flow.set_timesteps(steps)
+    ddim.set_timesteps(steps)
     x = z
-    for t in flow.timesteps:
+    for t in ddim.timesteps:
         both = torch.cat([x, x])
         hat = unet(both, t, states, encoder_attention_mask=read["attention_mask"]).sample
         given, free = hat.chunk(2)
-        x = flow.step(free + (1 + STRENGTH) * (given - free), t, x).prev_sample
+        x = ddim.step(free + (1 + STRENGTH) * (given - free), t, x).prev_sample
 
     *_, ours = load(folder).stream(list(captions), steps=steps, z=z)
     return float((x - ours).abs().max())

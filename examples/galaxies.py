@@ -7,9 +7,7 @@
 The weights are those of galaxygrad 0.1.9, read without JAX; see `sources.galaxygrad`. Its process
 is dz = -z/2 dt + dW up to t = 10, its network the score at (z, t), its pictures x = 10·log(1 + w)
 of the flux w; it samples by dz/dt = -(z + score(z, t))/2 from t = 10 to 0. Here the network is a
-`hub.Denoiser`, and the rest of the paper is a schedule and a parameter.
-
-Measured 2026-11: see docs/examples/galaxies.md.
+`hub.Denoiser`, and the rest is a schedule and a parameter. Results: docs/examples/galaxies.md.
 """
 
 import argparse
@@ -29,11 +27,10 @@ from sources.galaxygrad import FILES, galaxygrad
 
 OUT = Path("out/galaxies")
 SOLVERS = {
-    "Adams": sampler.Adams(),
-    "DPM-Solver++ 2M": sampler.DPMSolverPP(),
-    "Heun": sampler.Heun(),
-    "DDIM": sampler.DDIM(),
-}
+    "Adams": sampler.Adams(), "UniPC": sampler.UniPC(), "DPM-Solver++": sampler.DPMSolverPP(),
+    "DDIM": sampler.DDIM(), "Heun": sampler.Heun(),
+}  # fmt: skip
+CALLS = (10, 20, 50)
 Drift = Callable[[Tensor, float], Tensor]
 
 
@@ -65,10 +62,10 @@ class Block(nn.Module):
 
     def __init__(self, width: int, patches: int, hidden: int) -> None:
         super().__init__()
-        self.across = nn.Sequential(
-            nn.Linear(patches, hidden), nn.ReLU(), nn.Linear(hidden, patches)
+        self.across, self.within = (
+            nn.Sequential(nn.Linear(size, hidden), nn.ReLU(), nn.Linear(hidden, size))
+            for size in (patches, width)
         )
-        self.within = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, width))
         self.norm1 = nn.LayerNorm((width, patches))
         self.norm2 = nn.LayerNorm((patches, width))
 
@@ -77,14 +74,14 @@ class Block(nn.Module):
         return h + self.within(self.norm2(h.mT)).mT
 
 
-def read(name: str) -> tuple[Mixer, float]:
-    """A network of the package, and the time T where its process stops."""
+def read(name: str) -> tuple[Mixer, float, int]:
+    """A network of the package, the time where its process stops, and the side of its pictures."""
     (*weights, end), side = galaxygrad(name)
     network = Mixer(side).requires_grad_(False)
     weights[2] = weights[2].flip(2, 3)  # Equinox's transposed convolution is a correlation
     for mine, found in zip(network.parameters(), weights, strict=True):
         mine.copy_(found.reshape(mine.shape))
-    return network, float(end)
+    return network, float(end), side
 
 
 class Decay(Schedule):
@@ -134,24 +131,26 @@ def own(network: Mixer, end: float) -> Drift:
     return drift
 
 
-def euler(
-    drift: Drift, z: Tensor, times: list[float], rng: torch.Generator | None = None
-) -> Tensor:
-    """Euler's method; with a generator the reverse SDE dz = (-z/2 - score) dt + dW instead."""
-    for t, s in pairwise(times):
+def times(end: float, steps: int, power: int = 1) -> list[float]:
+    """From `end` to 0, even as the package's, or closer to each other near 0."""
+    return [end * (1 - i / steps) ** power for i in range(steps)] + [0.0]
+
+
+def euler(drift: Drift, z: Tensor, path: list[float], rng: Any = None) -> Tensor:
+    """Euler's method; with a generator on the reverse SDE, dz = (-z/2 - score) dt + dW."""
+    for t, s in pairwise(path):
         slope = drift(z, t)
         if rng is None:
             z = z + (s - t) * slope
-            continue
-        z = z + (s - t) * (2 * slope + z / 2)
-        if s > 0:
-            z = z + (t - s) ** 0.5 * torch.randn(z.shape, generator=rng)
+        else:
+            z = z + (s - t) * (2 * slope + z / 2)
+            z = z + (t - s) ** 0.5 * torch.randn(z.shape, generator=rng) * (s > 0)
     return z
 
 
-def rk4(drift: Drift, z: Tensor, times: list[float]) -> Tensor:
+def rk4(drift: Drift, z: Tensor, path: list[float]) -> Tensor:
     """The classical Runge-Kutta method, four calls a step."""
-    for t, s in pairwise(times):
+    for t, s in pairwise(path):
         h, middle = s - t, (t + s) / 2
         first = drift(z, t)
         second = drift(z + h / 2 * first, middle)
@@ -160,86 +159,77 @@ def rk4(drift: Drift, z: Tensor, times: list[float]) -> Tensor:
     return z
 
 
-def even(end: float, steps: int) -> list[float]:
-    """Times of equal distance, as the package's."""
-    return [end * (1 - i / steps) for i in range(steps)] + [0.0]
+def trajectories(
+    model: Model[Any], drift: Drift, end: float, z: Tensor, counts: Sequence[int], fine: int
+) -> tuple[dict[str, dict[int, float]], dict[str, Tensor]]:
+    """Errors by solver and calls, relative to where the package's ODE ends, and the ends."""
+    ends = {f"its own ODE, {fine} calls": rk4(drift, z, times(end, fine // 4, 2))}
+    (goal,) = ends.values()
+    errors: dict[str, dict[int, float]] = {}
+
+    def add(name: str, count: int, x: Tensor) -> None:
+        errors.setdefault(name, {})[count] = float((x - goal).norm() / goal.norm())
+        ends[f"{name}, {count} calls"] = x
+
+    for name, one in SOLVERS.items():
+        for count in counts:
+            steps = count // 2 if name == "Heun" else count
+            add(name, count, list(model.stream(steps=steps, sampler=one, z=z))[-1])
+    for count in (*counts, fine):
+        add("Euler in t", count, euler(drift, z, times(end, count)))
+    return errors, ends
 
 
 def shapes(w: Tensor) -> Tensor:
-    """What a galaxy looks like, `[n, 4]`: log flux, log peak, log size in pixels, elongation."""
+    """What galaxies look like, `[n, 4]`: log flux, log peak, log size in pixels, elongation."""
     light = (w - 0.05).clamp_min(0).flatten(1).double()  # without the faint noise of the sky
     total = light.sum(1).clamp_min(1e-3)
     side = torch.arange(w.shape[-1], dtype=torch.float64)
     places = torch.cartesian_prod(side, side)  # row, column
-    centre = light @ places / total[:, None]
-    apart = places - centre[:, None]
+    apart = places - (light @ places / total[:, None])[:, None]
     moments = torch.einsum("np,npi,npj->nij", light, apart, apart) / total[:, None, None]
-    across = moments.diagonal(dim1=1, dim2=2)
-    spread = across.sum(1).clamp_min(0.1)
-    longer = torch.hypot(across[:, 0] - across[:, 1], 2 * moments[:, 0, 1]) / spread
-    return torch.stack(
-        [total.log(), light.amax(1).clamp_min(1e-3).log(), spread.log() / 2, longer], 1
-    )
+    (rows, columns), mixed = moments.diagonal(dim1=1, dim2=2).unbind(1), moments[:, 0, 1]
+    spread = (rows + columns).clamp_min(0.1)
+    longer = torch.hypot(rows - columns, 2 * mixed) / spread
+    peak = light.amax(1).clamp_min(1e-3)
+    return torch.stack([total.log(), peak.log(), spread.log() / 2, longer], 1)
 
 
-def trajectories(
-    model: Model[Any], drift: Drift, end: float, z: Tensor, quick: bool
-) -> tuple[dict[str, dict[int, float]], dict[str, Tensor]]:
-    """Errors by solver and calls, relative to the ends of the package's ODE; and these states."""
-    counts, fine = ((4, 8), 60) if quick else ((10, 20, 50), 1000)
-    goal = rk4(drift, z, even(end, fine))
-
-    def error(x: Tensor) -> float:
-        return float((x - goal).norm() / goal.norm())
-
-    errors: dict[str, dict[int, float]] = {name: {} for name in SOLVERS}
-    ends = {"the package's ODE, exact": goal}
-    for name, one in SOLVERS.items():
-        for count in counts:
-            steps = count // 2 if name == "Heun" else count
-            *_, x = model.stream(steps=steps, sampler=one, z=z)
-            errors[name][count] = error(x)
-            ends[f"{name}, {count} calls"] = x
-    plain = {count: euler(drift, z, even(end, count)) for count in (*counts, fine)}
-    errors["Euler in t"] = {count: error(x) for count, x in plain.items()}
-    ends[f"Euler in t, {counts[0]} calls"] = plain[counts[0]]
-    return errors, ends
-
-
-def laws(model: Model[Any], drift: Drift, end: float, size: int, quick: bool) -> dict[str, Any]:
+def laws(
+    model: Model[Any], drift: Drift, end: float, size: int, counts: Sequence[int], fine: int
+) -> dict[str, float]:
     """Fréchet distances in `shapes` from the package's reverse SDE in many steps."""
-    counts, fine = ((4, 8), 60) if quick else ((10, 20, 50), 1000)
     rng = torch.Generator().manual_seed(1)
 
     def noisy(steps: int) -> Tensor:
         z = torch.randn(size, *model.shape, generator=rng)
-        return model.data.decode(euler(drift, z, even(end, steps), rng))
+        return model.data.decode(euler(drift, z, times(end, steps), rng))
 
-    sets = {f"reverse SDE, {fine} calls, again": noisy(fine)}
-    sets[f"reverse SDE, {counts[-1]} calls"] = noisy(counts[-1])
+    goal, sets = shapes(noisy(fine)), {f"its own SDE, {fine} calls, again": noisy(fine)}
     for count in counts:
-        sets[f"Adams, {count} calls"] = model.sample(batch=size, steps=count, seed=2)
-    last = counts[-1]
-    sets[f"SDE, {last} calls"] = model.sample(batch=size, steps=last, sampler=sampler.SDE(), seed=2)
-    reference = shapes(noisy(fine))
-    unit = reference.std(0)
-    rows = {name: shapes(w) for name, w in sets.items()}
-    return {
-        name: {
-            "frechet": frechet(row / unit, reference / unit),
-            "flux": float(row[:, 0].median().exp()),
-            "size": float(row[:, 2].median().exp()),
-        }
-        for name, row in rows.items()
-    }
+        sets[f"its own SDE, {count} calls"] = noisy(count)
+        for one in (sampler.SDE(), sampler.Adams()):
+            drawn = model.sample(batch=size, steps=count, sampler=one, seed=2)
+            sets[f"{type(one).__name__}, {count} calls"] = drawn
+    unit = goal.std(0)
+    return {name: frechet(shapes(w) / unit, goal / unit) for name, w in sets.items()}
 
 
-def draw(ends: dict[str, Tensor], columns: int, path: Path) -> None:
-    """One row for each way to sample, from the same noise; x is shown, the log of the flux."""
-    bright = next(iter(ends.values()))[:columns].quantile(0.998)
-    pictures = [(255 * (x[:columns] / bright).clamp(0, 1)).byte() for x in ends.values()]
+def draw(ends: dict[str, Tensor], path: Path, columns: int = 10) -> None:
+    """A row for each way to sample, from the same noise; shown is x, the log of the flux."""
+    rows = [x[:columns] for x in ends.values()]
+    pictures = (255 * (torch.cat(rows) / rows[0].quantile(0.995)).clamp(0, 1)).byte()
     path.parent.mkdir(parents=True, exist_ok=True)
-    picture.grid(torch.cat(pictures), columns, labels=list(ends)).save(path)
+    picture.grid(pictures, len(rows[0]), labels=list(ends)).save(path)
+
+
+def table(errors: dict[str, dict[int, float]]) -> str:
+    """The errors in Markdown, a column for each number of calls."""
+    counts = sorted({count for row in errors.values() for count in row})
+    lines = [["error at calls", *map(str, counts)], ["---"] * (1 + len(counts))]
+    for name, row in errors.items():
+        lines.append([name, *(f"{row[c]:.4f}" if c in row else "" for c in counts)])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
@@ -247,16 +237,17 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--net", default="hsc32", choices=tuple(FILES))
     parser.add_argument("--quick", action="store_true", help="few galaxies, few steps")
     options = parser.parse_args(argv)
-    (network, end), side = read(options.net), int(options.net[-2:])
+    network, end, side = read(options.net)
     model, drift = build(network, end, side), own(network, end)
-    few, many = (4, 12) if options.quick else (32, 200)
-    z = torch.randn(few, 1, side, side, generator=torch.Generator().manual_seed(0))
-    errors, ends = trajectories(model, drift, end, z, options.quick)
-    result = {"errors": errors, "laws": laws(model, drift, end, many, options.quick)}
-    shown = {name: x for name, x in ends.items() if not name.startswith(("Heun", "DDIM"))}
-    draw(shown, min(few, 10), OUT / "samples.png")
+    few, many, counts, fine = (2, 8, (5, 10), 80) if options.quick else (32, 200, CALLS, 1000)
+    z = torch.randn(few, *model.shape, generator=torch.Generator().manual_seed(0))
+    errors, ends = trajectories(model, drift, end, z, counts, fine)
+    kept = [name for name in ends if name.startswith(("its", "Adams", "DPM", "Euler"))]
+    draw({name: ends[name] for name in kept}, OUT / "samples.png")
+    result = {"errors": errors, "laws": laws(model, drift, end, many, counts, fine)}
     (OUT / "result.json").write_text(json.dumps(result, indent=2))
-    print(json.dumps(result, indent=2))
+    print(table(errors))
+    print(*(f"{name}: Fréchet distance {d:.2f}" for name, d in result["laws"].items()), sep="\n")
     return result
 
 

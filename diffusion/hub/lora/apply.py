@@ -14,7 +14,7 @@ from ... import sampling
 from ...component import arguments
 from ...errors import FileError, require
 from ..denoiser import Denoiser
-from .attach import _finite
+from .attach import finite
 from .keys import DENOISER
 from .lora import Lora
 from .match import matched
@@ -46,7 +46,7 @@ def apply(
     """
     listed = [loras] if isinstance(loras, (str, Path, Lora)) else list(loras)
     strengths = [strength] * len(listed) if isinstance(strength, (int, float)) else list(strength)
-    fine = len(strengths) == len(listed) > 0 and all(map(_finite, strengths))
+    fine = len(strengths) == len(listed) > 0 and all(map(finite, strengths))
     require(fine, "lora.apply.strength", f"{len(listed)} finite numbers", strengths)
     net, data = sampling.weights(model)
     networks = {DENOISER: inner(net), **encoders(data.text)}

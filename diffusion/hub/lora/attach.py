@@ -6,16 +6,13 @@ import math
 from collections.abc import Mapping
 from typing import Any, Self
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ...errors import require
 from .branch import Branch, add, remove
+from .folded import change
 from .names import inner
-from .update import Update, fold
-
-FOLDED = "_folded"
-"""The attribute of a layer that holds its weight as it was, and what was folded in."""
+from .update import Update
 
 
 class Attached:
@@ -29,7 +26,7 @@ class Attached:
     """
 
     def __init__(self, network: nn.Module, updates: Mapping[str, Update], strength: float) -> None:
-        require(_finite(strength), "Lora.attach.strength", "a finite number", repr(strength))
+        require(finite(strength), "Lora.attach.strength", "a finite number", repr(strength))
         network = inner(network)
         self.updates, self.merged = dict(updates), False
         self._key = object()
@@ -45,7 +42,7 @@ class Attached:
 
     @strength.setter
     def strength(self, value: float) -> None:
-        require(_finite(value), "Attached.strength", "a finite number", repr(value))
+        require(finite(value), "Attached.strength", "a finite number", repr(value))
         self._strength = float(value)
         for branch in self._branches.values():
             branch.strength = self._strength
@@ -97,40 +94,14 @@ class Attached:
 
     def _fold(self) -> None:
         for path, layer in self._layers.items():
-            folded = layer.__dict__.setdefault(FOLDED, Folded(layer.weight))
-            folded.changes[self._key] = self.updates[path], self._strength
-            layer.weight = folded.weight()
+            change(layer, self._key, (self.updates[path], self._strength))
 
     def _unfold(self) -> None:
         for layer in self._layers.values():
-            folded = getattr(layer, FOLDED)
-            del folded.changes[self._key]
-            if folded.changes:
-                layer.weight = folded.weight()
-            else:
-                layer.weight = folded.former(layer.weight)
-                delattr(layer, FOLDED)
+            change(layer, self._key, None)
         self.merged = False
 
 
-class Folded:
-    """A layer's weight as it was, and the updates that were folded into it."""
-
-    def __init__(self, base: nn.Parameter) -> None:
-        self.base = base
-        self.changes: dict[object, tuple[Update, float]] = {}
-
-    @torch.no_grad()
-    def weight(self) -> nn.Parameter:
-        """The weight with all changes."""
-        return nn.Parameter(fold(self.base, self.changes.values()), self.base.requires_grad)
-
-    def former(self, now: Tensor) -> nn.Parameter:
-        """The weight without changes: itself, or moved to where the network has gone since."""
-        if (now.device, now.dtype) == (self.base.device, self.base.dtype):
-            return self.base
-        return nn.Parameter(self.base.detach().to(now), self.base.requires_grad)
-
-
-def _finite(value: Any) -> bool:
+def finite(value: Any) -> bool:
+    """Whether it is a number that weights can be multiplied by."""
     return isinstance(value, (int, float)) and math.isfinite(value)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...errors import MismatchError
+from .folded import base
 from .update import Update
 
 PLACE = "lora"
@@ -44,7 +45,7 @@ class Branch(nn.Module):
     def forward(self, layer: Any, x: Tensor) -> Tensor:
         """What is added to `layer(x)`."""
         if self.dora is not None:
-            return self.strength * _apply(layer, x, self.dora.delta(layer.weight).to(x.dtype))
+            return self.strength * _apply(layer, x, self.dora.delta(base(layer)).to(x.dtype))
         low = _apply(layer, x, self.down.to(x.dtype))
         if isinstance(layer, nn.Linear):
             high = F.linear(low, self.up.to(x.dtype))
