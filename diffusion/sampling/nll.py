@@ -104,7 +104,8 @@ def _summary(nats: Tensor, method: str) -> tuple[Tensor, Tensor]:
         return nats[0], torch.zeros_like(nats[0])
     if method == "importance":
         return averaged(nats)
-    return nats.mean(0), nats.std(0) / math.sqrt(len(nats))
+    error = nats.std(0) / math.sqrt(len(nats))
+    return nats.mean(0), torch.where(nats.isinf().any(0), math.inf, error)
 
 
 def _generators(seed: int, some: range, size: int, first: int) -> Rng:

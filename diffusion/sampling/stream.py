@@ -12,7 +12,7 @@ from ..base import Bridge, Guidance, Predict, Sampler
 from ..errors import InputError, MismatchError, suggest
 from ..fit import conditioned, guided
 from ..noise.fixed import Fixed
-from ..noise.split import Split
+from ..noise.split import for_x
 from ..rng import Seed
 from ..train.progress import Bar
 from ..tree import State
@@ -96,6 +96,8 @@ def stream(
     with torch.set_grad_enabled(gradients):
         if given:
             z, times = condition.given(model, data, given, z, times)
+        elif hasattr(model.time, "parts"):
+            times = [dict.fromkeys(z, t) for t in times]
         if fixed is not None:
             x, mask = condition.known(model, data, fixed, options.get("mask"), z)
             noise = Fixed(noise, x, mask)
@@ -143,7 +145,7 @@ def _finite(z: State, said: State) -> None:
 
     Tokens are never NaN: for them, what the network said last is.
     """
-    hats = tree.leaves(said) if not isinstance(said, Split) else []
+    hats = [for_x(hat) for hat in tree.leaves(said)]
     bad = [~leaf.detach().isfinite().flatten(1).all(1) for leaf in tree.leaves(z)]
     if len(hats) == len(bad):
         bad += [hat[0].detach().isnan().flatten(1).any(1) for hat in hats]

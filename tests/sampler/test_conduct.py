@@ -189,7 +189,7 @@ def test_a_plan_longer_than_the_bound_and_threads_that_make_room() -> None:
 
     def end(seed):
         draws, last = random.Random(seed), z
-        for _ in range(20):
+        for _ in range(8):
             times = [*sorted((draws.random() for _ in range(50)), reverse=True), 0.0]
             process.prepare(times)
             last = list(FlowAdams()(process, said, z, None, times, None))[-1]
@@ -199,7 +199,7 @@ def test_a_plan_longer_than_the_bound_and_threads_that_make_room() -> None:
     with ThreadPoolExecutor(8) as pool:
         together = list(pool.map(end, range(8)))
     assert all(torch.equal(a, b) for a, b in zip(alone, together, strict=True))
-    many = [1 - i / 3000 for i in range(3000)] + [0.0]
+    many = [1 - i / 1100 for i in range(1100)] + [0.0]
     process.prepare(many)
     assert list(FlowAdams()(process, said, z, None, many, None))[-1].isfinite().all()
 
