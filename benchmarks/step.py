@@ -26,6 +26,7 @@ from diffusion import noise, sampler, schedule
 from diffusion.base import Sampler
 from diffusion.sampler.ancestral import ORDER_ONE
 from diffusion.sampler.plan import Reading
+from diffusion.sampler.runge_kutta import RungeKutta
 
 COUNT = 30
 SHAPE = (1, 4, 64, 64)
@@ -164,7 +165,7 @@ def main() -> None:
             for name, one in PRESETS.items():
                 if chosen.only not in name:
                     continue
-                calls = 2 * COUNT if "a call" in name else COUNT
+                calls = COUNT * (one.kept if isinstance(one, RungeKutta) else 1)
                 bare = {"axpy": axpy(calls), "sum": by_hand(sums(one, process))}
                 print(line(name, ours(one, process), bare, chosen.rounds), flush=True)
         print("\n| diffusers | / axpy |\n|---|---|")

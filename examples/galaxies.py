@@ -1,13 +1,13 @@
 """A score network that others trained, sampled with our solvers: galaxies, 32×32.
 
     python examples/galaxies.py                   # measures, writes out/galaxies/
-    python examples/galaxies.py --net quasar72    # another of the package's networks
-    python examples/galaxies.py --quick           # the same in seconds, on a few galaxies
+    python examples/galaxies.py --net quasar72    # another network of the package
+    python examples/galaxies.py --quick           # in seconds, on a few galaxies
 
 The weights are those of galaxygrad 0.1.9, read without JAX; see `sources.galaxygrad`. Its process
 is dz = -z/2 dt + dW up to t = 10, its network the score at (z, t), its pictures x = 10·log(1 + w)
 of the flux w; it samples by dz/dt = -(z + score(z, t))/2 from t = 10 to 0. Here the network is a
-`hub.Denoiser`, and the rest is a schedule and a parameter. Results: docs/examples/galaxies.md.
+`hub.Denoiser`, the rest a schedule and a parameter. Results: docs/examples/galaxies.md.
 """
 
 import argparse
@@ -30,14 +30,13 @@ SOLVERS = {
     "Adams": sampler.Adams(), "UniPC": sampler.UniPC(), "DPM-Solver++": sampler.DPMSolverPP(),
     "DDIM": sampler.DDIM(), "Heun": sampler.Heun(),
 }  # fmt: skip
-CALLS = (10, 20, 50)
 Drift = Callable[[Tensor, float], Tensor]
 
 
 class Mixer(nn.Module):
     """An MLP-mixer (Tolstikhin et al. 2021) on patches of 4×4, told the time as a second channel.
 
-    Its parameters are made in the order of the package's files.
+    Its parameters are in the order of the package's files.
     """
 
     def __init__(self, side: int, width: int = 64, hidden: int = 512, blocks: int = 4) -> None:
@@ -111,15 +110,11 @@ class LogFlux(Data):
 def build(network: Mixer, end: float, side: int) -> Model[Any]:
     """The package's network and process as a `Model`."""
     process = Decay(end=end)
+    net = hub.Denoiser(network, process, lambda t, _: t)  # the share of `end` is what it is told
     return Model(
-        data=LogFlux(),
-        schedule=process,
-        noise=noise.Gaussian("score"),
-        net=hub.Denoiser(network, process, lambda t, _: t),  # the share of T is what it is told
-        time=time.Continuous(),
-        sampler=sampler.Adams(),
-        shape=(1, side, side),
-    )
+        LogFlux(), process, noise.Gaussian("score"), net,
+        time=time.Continuous(), sampler=sampler.Adams(), shape=(1, side, side),
+    )  # fmt: skip
 
 
 def own(network: Mixer, end: float) -> Drift:
@@ -239,7 +234,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     options = parser.parse_args(argv)
     network, end, side = read(options.net)
     model, drift = build(network, end, side), own(network, end)
-    few, many, counts, fine = (2, 8, (5, 10), 80) if options.quick else (32, 200, CALLS, 1000)
+    quick = options.quick
+    few, many, counts, fine = (2, 6, (5, 10), 40) if quick else (32, 200, (10, 20, 50), 1000)
     z = torch.randn(few, *model.shape, generator=torch.Generator().manual_seed(0))
     errors, ends = trajectories(model, drift, end, z, counts, fine)
     kept = [name for name in ends if name.startswith(("its", "Adams", "DPM", "Euler"))]

@@ -3,11 +3,12 @@
     python examples/terrain.py            # measures, writes out/terrain/: about 30 CPU-minutes
     python examples/terrain.py --quick    # the same on one terrain, in few calls
 
-D(z, sigma, difficulty) of adaptive-terrain-diffusion 0.4.2 (MIT; see `sources.terrain`) in the form
-of EDM (Karras et al. 2022): z = x + sigma·epsilon with sigma from 0.002 to 80, and D says x. PyTorch
-sees a module whose forward calls ONNX Runtime; schedule, parameter and labels are ours. D was
-distilled for one call at sigma = 80, and what the solvers show is how far below that it can be
-asked. Results: docs/examples/terrain.md.
+D(z, sigma, difficulty) of adaptive-terrain-diffusion 0.4.2 (MIT; see `sources.terrain`) as a model
+in EDM form (Karras et al. 2022): z = x + sigma·epsilon, sigma from 0.002 to 80, and D says x.
+PyTorch sees a module whose forward calls ONNX Runtime; schedule and conditions are ours.
+
+D was distilled to answer at sigma = 80 in one call. What the solvers show is how far below that it
+can be asked. Results: docs/examples/terrain.md.
 """
 
 import argparse
@@ -87,6 +88,11 @@ def build(network: nn.Module) -> Model[Any]:
     )
 
 
+def rms(x: Tensor) -> float:
+    """The root of the mean square."""
+    return float(x.square().mean().sqrt())
+
+
 def blurred(z: Tensor, width: int) -> Tensor:
     """The mean of the `width`×`width` pixels around each."""
     return F.avg_pool2d(z, width, 1, width // 2, count_include_pad=False)
@@ -102,7 +108,7 @@ def denoising(
         sigma = torch.full((len(x),), level)
         said = network(z / (1 + level**2) ** 0.5, sigma, labels - 1)
         blurs = [blurred(z, width) for width in (1, 3, 5, 9, 17, 33, 65, 127)]
-        errors = [float((one - x).square().mean().sqrt()) for one in (said, *blurs)]
+        errors = [rms(one - x) for one in (said, *blurs)]
         found[level] = {"network": errors[0], "blur": min(errors[1:])}
     return found
 
@@ -110,7 +116,7 @@ def denoising(
 def trajectories(
     model: Model[Any], y: Tensor, z: Tensor, counts: Sequence[int], fine: int, stop: float | None
 ) -> tuple[dict[str, dict[int, float]], dict[int, Tensor]]:
-    """Errors by solver and calls, relative to where the ODE ends, and the ends of Adams.
+    """Errors in x by solver and calls, from where the ODE ends, and the ends of Adams.
 
     `stop`: the last sigma that is asked for; there x is what the network says.
     """
@@ -126,15 +132,10 @@ def trajectories(
     for name, one in SOLVERS.items():
         for count in counts:
             x = end(one, count)
-            errors.setdefault(name, {})[count] = float((x - goal).norm() / goal.norm())
+            errors.setdefault(name, {})[count] = rms(x - goal)
             if name == "Adams":
                 ends[count] = x
     return errors, {**ends, fine: goal}
-
-
-def rough(x: Tensor) -> float:
-    """The mean step from a pixel to its neighbour."""
-    return float(x.diff(dim=-1).abs().mean())
 
 
 def relief(x: Tensor) -> Tensor:
@@ -179,10 +180,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     result = {
         "denoising": denoising(network, once, y, levels),
         "errors": {f"to {STOP:g}": short, "to 0": whole},
-        "rough": {name: rough(x) for name, x in columns.items()},
-        "from one call": {
-            name: float((x - once).norm() / once.norm()) for name, x in columns.items()
-        },
+        "rough": {name: rms(x.diff(dim=-1)) for name, x in columns.items()},
+        "from one call": {name: rms(x - once) for name, x in columns.items()},
     }
     (OUT / "result.json").write_text(json.dumps(result, indent=2))
     print(json.dumps(result, indent=2))

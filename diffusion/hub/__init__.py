@@ -1,9 +1,19 @@
 """Folders in the format of Diffusers, in and out."""
 
-from . import autoencoder, net, scheduler, text
+from . import autoencoder, lora, net, scheduler, text
 from .component import component
 from .denoiser import Denoiser
 from .load import load
 from .push import push
 
-__all__ = ["Denoiser", "autoencoder", "component", "load", "net", "push", "scheduler", "text"]
+__all__ = [
+    "Denoiser",
+    "autoencoder",
+    "component",
+    "load",
+    "lora",
+    "net",
+    "push",
+    "scheduler",
+    "text",
+]
