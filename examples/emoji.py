@@ -5,7 +5,7 @@
     python examples/emoji.py --folder DIR     # stop with Ctrl-C; the same command continues
 
 With Diffusers installed, it also opens the saved folder there, and compares what both draw.
-See docs/examples/emoji.md for what was measured.
+The long run has not been measured yet.
 """
 
 import argparse

@@ -7,7 +7,7 @@
 The weights are those of galaxygrad 0.1.9, read without JAX; see `sources.galaxygrad`. Its process
 is dz = -z/2 dt + dW up to t = 10, its network the score at (z, t), its pictures x = 10·log(1 + w)
 of the flux w; it samples by dz/dt = -(z + score(z, t))/2 from t = 10 to 0. Here the network is a
-`hub.Denoiser`, the rest a schedule and a parameter. Results: docs/examples/galaxies.md.
+`hub.Denoiser`, the rest a schedule and a parameter.
 """
 
 import argparse

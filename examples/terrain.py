@@ -8,7 +8,7 @@ in EDM form (Karras et al. 2022): z = x + sigma·epsilon, sigma from 0.002 to 80
 PyTorch sees a module whose forward calls ONNX Runtime; schedule and conditions are ours.
 
 D was distilled to answer at sigma = 80 in one call. What the solvers show is how far below that it
-can be asked. Results: docs/examples/terrain.md.
+can be asked.
 """
 
 import argparse

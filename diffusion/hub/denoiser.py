@@ -58,6 +58,11 @@ class Denoiser(Net):
         self._named = "timestep" in arguments
         self._added = ADDED in arguments
         self._known = frozenset(arguments)
+        self._needed = [
+            name for name, one in list(arguments.items())[1:]
+            if one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD
+            and name != "timestep"
+        ] if self._named else []  # fmt: skip
 
     @property
     def least(self) -> int:
@@ -67,6 +72,13 @@ class Denoiser(Net):
     def forward(self, x: Tensor, y: State, t: Tensor) -> Tensor:
         number = self.timestep(t, self._clock).float()
         given = self._conditions(x, y)
+        for name in self._needed:
+            if name not in given:
+                raise InputError(
+                    f"Denoiser: {type(self.network).__name__} needs the condition {name!r}: sample "
+                    "with y={...}, and say what stands for none, Denoiser(..., null={...}). The "
+                    "folder of a whole pipeline has both."
+                )
         if self._named:  # Diffusers' networks differ in where it stands
             given["timestep"] = number
         said = self.network(x, **given) if self._named else self.network(x, number, **given)

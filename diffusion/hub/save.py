@@ -14,6 +14,7 @@ from ..component import same
 from ..errors import InputError, MismatchError
 from ..folder.atomic import MANIFEST, digests, publish
 from .denoiser import Denoiser
+from .lora import refuse
 from .net.packed import Packed
 from .part import Part
 from .scheduler import Plan, Timestep, write
@@ -60,6 +61,7 @@ def save(model: Model[Any], folder: str | Path, largest: int = SHARD) -> None:
     """
     net, data = sampling.weights(model)
     network, timestep = _network(net)
+    refuse(network, "save(format='diffusers')")
     autoencoder, prompts = _autoencoder(data), data.text
     origin = getattr(net, "origin", {})
     settings = _settings(model, timestep, origin.get("plan"))

@@ -20,7 +20,7 @@ from ..distribution import Normal
 from ..errors import InputError, choose, require
 from ..parameter import ROWS, Point, Solve, gain, solve
 from ..tree import State
-from .clock import Clock, fit, halfway
+from .clock import TIMES, Clock, fit, halfway
 from .split import Split
 from .variance import learned
 
@@ -191,16 +191,12 @@ class Gaussian(Bridge[Normal]):
         spread = self.sigma_data if self.parameter == "F" else 1.0
         return (z * fit((signal**2 * spread**2 + sigma**2) ** -0.5, z)).to(z.dtype)
 
-    def means(self, times: Sequence[Any]) -> list[tuple[float, float]]:
-        """The coefficients of z and hat of the mean of every step along host times."""
-        return [self._planned(t, s)[:2] for t, s in pairwise(times)]
-
     def _planned(self, t: Any, s: Any) -> tuple[float, float, float]:
         """`_towards` at host times: looked up, after one evaluation for the whole sampling."""
         plan = self.__dict__["_plan"]
         own = self.eta, self.parameter, self.sigma_data  # a varied copy shares the plans
-        key = t, s, *own
-        if key not in plan:
+        found: tuple[float, float, float] | None = plan.get((t, s, *own))
+        if found is None:
             pairs = [*pairwise(self.__dict__.get("_grid", ()))]
             if (t, s) not in pairs:
                 pairs = [(t, s)]
@@ -210,8 +206,11 @@ class Gaussian(Bridge[Normal]):
             euler = (on_z - 1).abs() < 1e-14  # straight paths: rounding aside, z itself
             values = (v.tolist() for v in (torch.where(euler, 1.0, on_z), *others))
             keys = ((*pair, *own) for pair in pairs)
-            plan.update(zip(keys, zip(*values, strict=True), strict=True))
-        found: tuple[float, float, float] = plan[key]
+            made = dict(zip(keys, zip(*values, strict=True), strict=True))
+            if len(plan) + len(made) > TIMES:
+                plan.clear()
+            plan.update(made)
+            found = made[t, s, *own]
         return found
 
     def _towards(self, t: Any, s: Any) -> tuple[Any, Any, Any]:

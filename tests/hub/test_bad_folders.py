@@ -14,6 +14,7 @@ import diffusion
 from diffusion import hub
 from diffusion.errors import DiffusionError, FileError, InputError
 
+from .pipelines import CASES as PIPELINES
 from .pipelines import ddim, ldm
 from .text import tiny
 
@@ -205,3 +206,17 @@ def test_a_damaged_autoencoder_is_found_where_it_is_used(tmp_path: Path) -> None
     *_, z = model.stream(batch=1, steps=1)
     with pytest.raises(FileError, match=r"VQModel: decoder\.conv_out\.bias holds NaN"):
         model.data.decode(z)
+
+
+def test_a_network_of_prompts_alone_says_what_it_needs(tmp_path: Path) -> None:
+    PIPELINES["sd"].make().save_pretrained(tmp_path)
+    with pytest.raises(InputError, match=r"UNet2DConditionModel needs the condition 'encoder_hid"):
+        diffusion.load(tmp_path / "unet")
+
+
+def test_a_network_with_a_lora_beside_it_is_not_written(tmp_path: Path) -> None:
+    tiny.pipeline("DDIMPipeline", **ddim()).save_pretrained(tmp_path / "p")
+    model = hub.lora.trainable(diffusion.load(tmp_path / "p"), rank=2)
+    with pytest.raises(DiffusionError, match=r"has a LoRA beside it"):
+        model.save(tmp_path / "out", format="diffusers")
+    assert not (tmp_path / "out").exists()

@@ -160,7 +160,7 @@ def test_a_loop_over_rows_keeps_gradients() -> None:
     assert torch.autograd.gradcheck(lambda z: advance(row, z, z, z.sin(), z.cos(), known)[1], z)
 
 
-@pytest.mark.parametrize("one", [Adams(), Heun(), DDIM()], ids=repr)
+@pytest.mark.parametrize("one", [Adams(), Heun(), DDIM(), Ancestral()], ids=repr)
 def test_many_grids_keep_memory_bounded(one) -> None:
     """300 random grids leave 16 plans and about a thousand scales, and the first still gives the
     same end.

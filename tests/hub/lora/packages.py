@@ -16,7 +16,8 @@ SECONDS = 600
 def path() -> str:
     """What `PYTHONPATH` has to hold: the folder of this repository, and perhaps of the wheels."""
     repository = str(Path(__file__).resolve().parents[3])
-    if importlib.util.find_spec("peft") is not None:
+    found = importlib.util.find_spec("peft")
+    if found is not None and found.origin is not None:  # a package, no folder of that name
         return repository
     folder = cache.root() / "peft"
     if not folder.is_dir():

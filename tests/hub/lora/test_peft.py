@@ -53,7 +53,7 @@ def prepared(tmp_path_factory):
     (root / "jobs.json").write_text(json.dumps(listed))
     done = subprocess.run(
         [sys.executable, str(REFERENCE), str(root / "jobs.json")], capture_output=True, text=True,
-        env={**os.environ, "PYTHONPATH": packages.path()},
+        env={**os.environ, "PYTHONPATH": packages.path()}, timeout=packages.SECONDS,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-4000:]
     return found, dict(zip(JOBS, listed, strict=True))
