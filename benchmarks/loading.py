@@ -3,9 +3,9 @@
     python benchmarks/loading.py [--small]
 
 The weights are random, of Stable Diffusion 1.5's U-Net. Each way runs in a process of its own, with
-the file in the page cache and the libraries imported; the ratio is of medians of alternating runs.
-Anonymous memory is what a process has beyond pages of files: the peak while loading, over that
-before, sampled every millisecond.
+the file in the page cache and a small network of the same class loaded before; the ratio is the
+median over alternating runs. Memory is what loading added, sampled every millisecond: anonymous
+memory alone, and with the pages of files that are mapped.
 """
 
 import argparse
@@ -24,15 +24,17 @@ SD15: dict[str, Any] = {
     "attention_head_dim": 8,
 }  # fmt: skip
 SMALL: dict[str, Any] = {**SD15, "block_out_channels": (64, 64, 128, 128)}
-ROUNDS = 5
+ROUNDS = 7
+KEYS = ("seconds", "kept", "peak", "whole")
 
 
-def anonymous() -> int:
-    """Bytes of this process's anonymous memory."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("RssAnon"):
-            return int(line.split()[1]) * 1024
-    return 0
+def memory() -> tuple[int, int]:
+    """Bytes of this process: anonymous memory, and all that is resident."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    found = {
+        line.split(":")[0]: line.split()[1] for line in lines if "Rss" in line or "RSS" in line
+    }
+    return int(found["RssAnon"]) << 10, int(found["VmRSS"]) << 10
 
 
 def measured(folder: str, way: str, cast: bool) -> dict[str, float]:
@@ -43,33 +45,38 @@ def measured(folder: str, way: str, cast: bool) -> dict[str, float]:
     if way == "ours":
         from diffusion.hub import component
 
-        def load() -> Any:
+        def load(folder: str) -> Any:
             return component(folder, dtype=kind)
     else:
         from diffusers import UNet2DConditionModel
 
-        def load() -> Any:
+        def load(folder: str) -> Any:
             options = {"torch_dtype": kind} if kind else {}
             return UNet2DConditionModel.from_pretrained(folder, **options)
 
-    peak, over = [0], threading.Event()
+    load(f"{folder}/small")
+    seen, over = [memory()], threading.Event()
 
     def watch() -> None:
         while not over.wait(0.001):
-            peak[0] = max(peak[0], anonymous())
+            seen.append(memory())
 
-    before = anonymous()
     watcher = threading.Thread(target=watch)
     watcher.start()
     start = time.perf_counter()
-    model = load()
+    model = load(f"{folder}/large")
     spent = time.perf_counter() - start
-    after = anonymous()
     over.set()
     watcher.join()
-    size = sum(p.nbytes for p in model.parameters())
-    return {"seconds": spent, "kept": (after - before) / size,
-            "peak": (max(peak[0], after) - before) / size}  # fmt: skip
+    seen.append(memory())
+    size = sum(p.numel() for p in model.parameters()) * 4
+    (anonymous, whole), kept = seen[0], seen[-1][0]
+    return {
+        "seconds": spent,
+        "kept": (kept - anonymous) / size,
+        "peak": (max(one for one, _ in seen) - anonymous) / size,
+        "whole": (max(one for _, one in seen) - whole) / size,
+    }
 
 
 def apart(folder: str, way: str, cast: bool) -> dict[str, float]:
@@ -91,11 +98,13 @@ def main() -> None:
         print(json.dumps(measured(chosen.folder, chosen.way, chosen.cast)))
         return
     with tempfile.TemporaryDirectory() as folder:
-        size = write(folder, SMALL if chosen.small else SD15)
+        write(f"{folder}/small", SMALL)
+        size = write(f"{folder}/large", SMALL if chosen.small else SD15)
         print(f"{size / 2**30:.2f} GiB of float32\n")
         print(
-            "| | seconds | peak of new anonymous memory / weights | kept / weights |\n"
-            "|---|---|---|---|"
+            "Memory added, over the float32 weights:\n\n"
+            "| | seconds | anonymous, kept | anonymous, peak | with mapped files, peak |\n"
+            "|---|---|---|---|---|"
         )
         for cast in (False, True):
             runs: dict[str, list[dict[str, float]]] = {"ours": [], "diffusers": []}
@@ -103,11 +112,11 @@ def main() -> None:
                 for way, found in runs.items():
                     found.append(apart(folder, way, cast))
             for way, found in runs.items():
-                cells = (median(one[key] for one in found) for key in ("seconds", "peak", "kept"))
+                cells = (median(one[key] for one in found) for key in KEYS)
                 title = f"{way}{', to bfloat16' if cast else ''}"
                 print(f"| {title} | " + " | ".join(f"{v:.3f}" for v in cells) + " |", flush=True)
             ratio = [o["seconds"] / t["seconds"] for o, t in zip(*runs.values(), strict=True)]
-            print(f"| ours / diffusers | {median(ratio):.2f} | | |")
+            print(f"| ours / diffusers | {median(ratio):.2f} | | | |")
 
 
 def write(folder: str, config: dict[str, Any]) -> int:
@@ -116,9 +125,7 @@ def write(folder: str, config: dict[str, Any]) -> int:
     from diffusion.hub.save import save_component
 
     network = UNet2DConditionModel(**config)
-    save_component(network, Path(folder) / "unet")
-    for path in (Path(folder) / "unet").iterdir():
-        path.rename(Path(folder) / path.name)
+    save_component(network, Path(folder))
     return sum(p.nbytes for p in network.parameters())
 
 

@@ -14,6 +14,8 @@ import torch
 
 from .. import tree
 from ..errors import FileError, suggest
+from ..fit.parts import parts
+from ..train.average import own
 from . import atomic, tensors, text
 from .config import build, describe
 
@@ -38,6 +40,8 @@ def files(model: Model[Any]) -> dict[str, bytes]:
     plain["shape"] = tree.map(list, model.shape)
     plain["dtype"] = tree.map(lambda one: str(one).removeprefix("torch."), model.state_dtype)
     plain["trained"] = {"steps": model.run.step, "epochs": len(model.run.history)}
+    frozen = [k for k, value in model.parts.named_parameters() if not value.requires_grad]
+    plain |= {"frozen": frozen} if frozen else {}
     weights = {f"weight.{k}": v for k, v in model.parts.state_dict().items()}
     weights |= {f"{BUFFERS}{key}": value for key, value in small.items()}
     written = {
@@ -45,7 +49,7 @@ def files(model: Model[Any]) -> dict[str, bytes]:
         "weights.safetensors": tensors.dump(weights),
     }
     if model.average is not None:
-        written["average.safetensors"] = tensors.dump(dict(model.average.state_dict()))
+        written["average.safetensors"] = tensors.dump(own(model.average, model.parts))
     return written
 
 
@@ -79,6 +83,7 @@ def load(
     for name in modules:
         if name not in MODULES:
             raise FileError(f"Model.load: no module is called {name!r}.{suggest(name, MODULES)}")
+    _freeze(built, plain.get("frozen", []), where)
     model: Model[Any] = Model(
         **built, **settings, device=device, shape=_shape(plain["shape"]), state_dtype=_dtype(plain)
     )
@@ -86,9 +91,25 @@ def load(
     weights = _without_loss(model.parts, weights)
     tensors.assign(model.parts, weights, str(folder / "weights.safetensors"))
     if model.average is not None and (folder / "average.safetensors").is_file():
-        path = folder / "average.safetensors"
-        tensors.assign(model.average, tensors.read(path), str(path))
+        restore(model, folder / "average.safetensors")
     return model
+
+
+def restore(model: Model[Any], path: Path) -> None:
+    """Give a model's average the tensors of a file, which has none of those that are frozen."""
+    state, mine = model.average.state_dict(), own(model.average, model.parts)
+    shared = {name: value for name, value in state.items() if name not in mine}
+    tensors.assign(model.average, {**shared, **tensors.read(path)}, str(path))
+
+
+def _freeze(built: dict[str, Any], names: Any, where: Path) -> None:
+    """Leave weights out of training, as they were when the folder was written."""
+    made = dict(parts(built["net"], built["data"], built["loss"]).named_parameters())
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise FileError(f"{where}: frozen: expected names of weights, got {names!r}.")
+    for name in names:
+        if name in made:  # absent where a module was replaced
+            made[name].requires_grad_(False)
 
 
 def _without_loss(parts: torch.nn.Module, stored: Any) -> dict[str, torch.Tensor]:
@@ -115,7 +136,7 @@ def _lacks(entry: Any) -> bool:
 
 
 def _known(plain: dict[str, Any], where: Path) -> None:
-    keys = {"format", *MODULES, *SETTINGS, "shape", "dtype", "trained"}
+    keys = {"format", *MODULES, *SETTINGS, "shape", "dtype", "trained", "frozen"}
     for key in plain:
         if key not in keys:
             raise FileError(f"{where}: unknown key {key!r}.{suggest(str(key), keys)}")

@@ -14,8 +14,9 @@ from ..errors import FileError
 HEADER = 16 << 20
 COUNT = 100_000
 TYPES = {
-    "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1,
-    "U8": 1, "BOOL": 1,
+    "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
+    "I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8,
+    "U8": torch.uint8, "BOOL": torch.bool,
 }  # fmt: skip
 
 
@@ -91,7 +92,7 @@ def _entry(name: str, entry: Any, path: Path) -> int:
             count *= axis
         if entry["dtype"] not in TYPES or not 0 <= start <= end:
             raise ValueError(f"dtype {entry['dtype']!r}, offsets {start}, {end}")
-        if end - start != count * TYPES[entry["dtype"]]:
+        if end - start != count * TYPES[entry["dtype"]].itemsize:
             raise ValueError(f"{end - start} bytes for shape {entry['shape']}")
     except (KeyError, TypeError, ValueError) as error:
         raise FileError(f"{path}: tensor {name!r} has a bad entry ({error}).") from error

@@ -11,7 +11,7 @@ import torch
 from ..errors import FileError, suggest
 from .files import read_json, weights
 from .part import Part
-from .weights import fill, watch
+from .weights import empty, fill, watch
 
 CLASSES = {
     "UNet2DModel": "net.unet2d",
@@ -47,7 +47,7 @@ def component(
     folder = Path(folder)
     config = read_json(folder / "config.json")
     cls = part_class(config, str(folder / "config.json"))
-    with torch.device("meta"):
+    with empty():
         made = cls.build(config, str(folder / "config.json"))
     fill(made, weights(folder, variant).files, dtype, device, progress)
     watch(made)

@@ -1,25 +1,50 @@
 """Tensors of files put into a network that was made without memory for them.
 
 Files are mapped: a tensor that needs no cast is the file's own pages, read when first used, and the
-network holds no copy. A cast goes tensor by tensor, so that no more than one is there twice.
+network holds no copy. A cast goes tensor by tensor, and gives the file's pages back on the way.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from ..errors import FileError
+from ..folder.mapped import mapped
 from ..folder.tensors import header
 from ..train.progress import Bar
 
 OLD = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 """How projections of attention were called before Diffusers 0.12."""
+PAGES = 16 << 20
+"""Bytes of a file that are mapped at a time where they are cast, or put on a device."""
+
+
+@contextmanager
+def empty() -> Iterator[None]:
+    """Networks made within are on the meta device, and their initial values are not computed."""
+    with torch.device("meta"), _Uninitialised():
+        yield
+
+
+class _Uninitialised(TorchFunctionMode):
+    """Leaves out the functions of `torch.nn.init`."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, given: Any = (), named: Any = None
+    ) -> Any:
+        if getattr(function, "__module__", "") == "torch.nn.init":
+            return given[0] if given else named["tensor"]
+        return function(*given, **(named or {}))
 
 
 def fill(
@@ -40,12 +65,20 @@ def fill(
     own = dict(_places(module))
     names = _renamed(entries, own)
     _matching(own, {new: entries[old][1]["shape"] for new, old in names.items()}, what, files)
-    found: dict[str, Tensor] = {}
     whole = getattr(module, "whole", ())
-    with Bar(len(names), progress, f"loading {what}") as bar:
-        for name, tensor in _tensors(files, {old: new for new, old in names.items()}):
-            wish = torch.float32 if dtype and any(w in name for w in whole) else dtype
-            found[name] = _cast(tensor, wish, target)
+    new = {old: new for new, old in names.items()}
+
+    def one(item: tuple[str, Tensor]) -> tuple[str, Tensor]:
+        name, tensor = new[item[0]], item[1]
+        wish = torch.float32 if dtype and any(w in name for w in whole) else dtype
+        return name, _cast(tensor, wish, target)
+
+    pages = PAGES if dtype or target.type != "cpu" else None
+    tensors = chain.from_iterable(mapped(path, pages) for path in files)
+    found: dict[str, Tensor] = {}
+    with Bar(len(names), progress, f"loading {what}") as bar, ThreadPoolExecutor(2) as pool:
+        for name, tensor in pool.map(one, tensors):
+            found[name] = tensor
             bar.update(len(found))
     module.load_state_dict(found, strict=True, assign=True)
 
@@ -86,19 +119,6 @@ def _called(module: nn.Module, path: str = "") -> Iterator[tuple[str, nn.Module]
             yield from _called(child, f"{path}{name}.")
         else:
             yield f"{path}{name}", child
-
-
-def _tensors(files: Sequence[Path], names: Mapping[str, str]) -> Iterator[tuple[str, Tensor]]:
-    """Each tensor of each file once, by its name in the network."""
-    from safetensors import SafetensorError, safe_open
-
-    for path in files:
-        try:
-            with safe_open(path, framework="pt", device="cpu") as file:
-                for old in file.keys():  # noqa: SIM118 - not a dict
-                    yield names[old], file.get_tensor(old)
-        except SafetensorError as error:
-            raise FileError(f"{path}: not a valid safetensors file: {error}") from error
 
 
 def _cast(tensor: Tensor, dtype: torch.dtype | None, device: torch.device) -> Tensor:

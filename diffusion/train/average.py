@@ -6,9 +6,14 @@ $\bar\theta \leftarrow \bar\theta + (1 - d)(\theta - \bar\theta)$, the decay d r
 The average has a horizon of 1/(1 - d) steps. It takes in every k-th step's weights, a hundredth of
 that horizon apart (at most 10 steps), with the decay of k steps: the sum has a hundred terms where
 it could have a thousand nearly equal ones, and costs a k-th.
+
+Weights that are frozen when the average is made, such as those of text encoders, are shared with
+it: they have no second copy, in memory or in files.
 """
 
+import copy
 import math
+from collections.abc import Container
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +24,9 @@ class Average(AveragedModel):
     """Torch's averaged model, with the tensors to average looked up once instead of every time."""
 
     def __init__(self, parts: nn.Module, decay: float) -> None:
-        super().__init__(sampled(parts))
+        super().__init__(nn.Module())
+        self.trained = trained(sampled(parts))
+        self.module = copied(sampled(parts), self.trained)
         self.decay = decay
         self.every = min(10, max(1, round(0.01 / (1 - decay))))
         self._pairs: tuple[list[Tensor], list[Tensor]] | None = None
@@ -41,8 +48,7 @@ class Average(AveragedModel):
         model = sampled(model)
         if self._pairs is None:
             own, now = dict(self.module.named_parameters()), dict(model.named_parameters())
-            floating = [name for name, value in own.items() if value.is_floating_point()]
-            self._pairs = [own[name] for name in floating], [now[name] for name in floating]
+            self._pairs = [own[name] for name in self.trained], [now[name] for name in self.trained]
         mean, present = self._pairs
         weight = self.lost(int(self.n_averaged))
         torch._foreach_lerp_(mean, present, weight)  # pyright: ignore[reportPrivateImportUsage]
@@ -53,6 +59,25 @@ class Average(AveragedModel):
     def _load_from_state_dict(self, *args: object, **kwargs: object) -> None:
         super()._load_from_state_dict(*args, **kwargs)
         self._pairs = None
+
+
+def trained(parts: nn.Module) -> list[str]:
+    """Names of the weights that training changes."""
+    named = parts.named_parameters()
+    return [name for name, value in named if value.requires_grad and value.is_floating_point()]
+
+
+def copied(parts: nn.Module, names: Container[str]) -> nn.Module:
+    """A copy with weights of its own for `names`, which shares the others."""
+    shared = (value for name, value in parts.named_parameters() if name not in names)
+    return copy.deepcopy(parts, {id(value): value for value in shared})
+
+
+def own(average: nn.Module, parts: nn.Module) -> dict[str, Tensor]:
+    """The tensors of an average that it does not share with the networks."""
+    places = {value.data_ptr() for value in parts.parameters() if value.numel()}
+    state = average.state_dict()
+    return {name: value for name, value in state.items() if value.data_ptr() not in places}
 
 
 def sampled(parts: nn.Module) -> nn.Module:

@@ -82,7 +82,7 @@ def resume(model: Model[Any], folder: Path) -> bool:
     weights = {k.removeprefix("weight."): v for k, v in stored.items() if k.startswith("weight.")}
     tensors.assign(model.parts, weights, str(found))
     if model.average is not None:
-        tensors.assign(model.average, tensors.read(found / "average.safetensors"), str(found))
+        models.restore(model, found / "average.safetensors")
     flat = tensors.read(found / "optimizer.safetensors")
     history = flat.pop("time.history", None)
     if history is not None:

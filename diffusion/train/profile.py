@@ -12,7 +12,6 @@ spacing doubles, so that the length of training need not be known.
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,7 +20,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from ..component import Component
 from ..errors import InputError, require
-from .average import sampled
+from .average import copied, sampled, trained
 from .power import WIDEST, combination, exponent
 
 if TYPE_CHECKING:
@@ -77,10 +76,12 @@ class Profiled(AveragedModel):
     stored: Tensor
 
     def __init__(self, parts: nn.Module, profile: Profile) -> None:
-        super().__init__(sampled(parts))
+        super().__init__(nn.Module())
+        self.names = trained(sampled(parts))
+        self.module = copied(sampled(parts), self.names)
         self.profile = profile
         self.exponents = [exponent(width) for width in profile.widths]
-        self.others = nn.ModuleList(copy.deepcopy(self.module) for _ in profile.widths[1:])
+        self.others = nn.ModuleList(copied(self.module, self.names) for _ in profile.widths[1:])
         first = self._flat(self.module)
         shape = profile.keep, len(profile.widths), first.numel()
         self.register_buffer("stored", first.new_zeros(shape))
@@ -99,7 +100,7 @@ class Profiled(AveragedModel):
         self.n_averaged += 1
         model, t = sampled(model), int(self.n_averaged)
         for mean, g in zip((self.module, *self.others), self.exponents, strict=True):
-            own, now = _floating(mean), _floating(model)
+            own, now = self._weights(mean), self._weights(model)
             weight = 1 - (1 - 1 / t) ** (g + 1)
             torch._foreach_lerp_(own, now, weight)  # pyright: ignore[reportPrivateImportUsage]
             for kept, buffer in zip(mean.buffers(), model.buffers(), strict=True):
@@ -119,8 +120,8 @@ class Profiled(AveragedModel):
         each = times.repeat_interleave(len(exponents)), exponents.repeat(len(times))
         factors = combination(*each, now, exponent(width))
         flat = factors.to(basis.device) @ basis.double()
-        made, first = copy.deepcopy(self.module), 0
-        for weight in _floating(made):
+        made, first = copied(self.module, self.names), 0
+        for weight in self._weights(made):
             weight.copy_(flat[first : first + weight.numel()].reshape(weight.shape))
             first += weight.numel()
         return made
@@ -140,11 +141,11 @@ class Profiled(AveragedModel):
         return torch.stack([self._flat(mean) for mean in (self.module, *self.others)])
 
     def _flat(self, module: nn.Module) -> Tensor:
-        weights = _floating(module)
+        weights = self._weights(module)
         double = any(weight.dtype == torch.float64 for weight in weights)
         dtype = torch.float64 if double else torch.float32
         return torch.cat([weight.detach().flatten().to(dtype) for weight in weights])
 
-
-def _floating(module: nn.Module) -> list[Tensor]:
-    return [value for value in module.parameters() if value.is_floating_point()]
+    def _weights(self, module: nn.Module) -> list[Tensor]:
+        named = dict(module.named_parameters())
+        return [named[name] for name in self.names]

@@ -1,12 +1,17 @@
 """The moving average of the weights is the sum it is documented to be."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
 
 import diffusion
-from diffusion import data, loss, noise, schedule
+from diffusion import data, loss, noise, schedule, train
+from diffusion.folder import tensors
 from diffusion.net import MLP
+from diffusion.train import checkpoint
 from diffusion.train.average import Average
 
 
@@ -69,3 +74,30 @@ def test_sampling_uses_the_weights_themselves_until_there_is_an_average() -> Non
     assert torch.equal(model.sample(batch=3, seed=0), plain.sample(batch=3, seed=0))
     [*model.train(1)]
     assert diffusion.sampling.weights(model)[0] is not model.net
+
+
+@pytest.mark.parametrize("ema", [0.9, train.Profile((0.05, 0.1), every=1)])
+def test_frozen_weights_are_shared_in_memory_and_left_out_of_files(
+    tmp_path: Path, ema: Any
+) -> None:
+    torch.manual_seed(0)
+    model = diffusion.Model(
+        data=data.Identity(torch.randn(16, 2), batch=8), schedule=schedule.Flow(10),
+        noise=noise.Gaussian("velocity"), net=MLP(2), loss=loss.Simple(),
+    )  # fmt: skip
+    frozen = next(name for name, p in model.parts.named_parameters() if p.dim() == 2)
+    model.parts.get_parameter(frozen).requires_grad_(False)
+    model = model.replace(ema=ema)
+    for _ in model.train(2, folder=tmp_path / "run"):
+        pass
+    kept = model.average.module.get_parameter(frozen)
+    assert kept is model.parts.get_parameter(frozen)
+    model.save(tmp_path / "model")
+    names = tensors.header(tmp_path / "model" / "average.safetensors")
+    assert f"module.{frozen}" not in names
+    assert any(name.startswith("module.") for name in names)
+    same = diffusion.Model.load(tmp_path / "model")
+    assert torch.equal(same.sample(batch=4, seed=1), model.sample(batch=4, seed=1))
+    again = model.replace(ema=ema)
+    assert checkpoint.resume(again, tmp_path / "run")
+    assert torch.equal(again.sample(batch=4, seed=1), model.sample(batch=4, seed=1))

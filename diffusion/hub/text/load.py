@@ -11,14 +11,17 @@ from typing import Any
 import torch
 
 from ...errors import FileError, InputError, suggest
-from ...folder.tensors import header
+from ...folder.tensors import TYPES, header
 from ..files import read_json, weights
 from .extra import quiet, transformers
 
 ENCODERS = (
     "CLIPTextModel", "CLIPTextModelWithProjection", "T5EncoderModel", "UMT5EncoderModel",
-    "BertModel", "RobertaModel", "XLMRobertaModel", "DistilBertModel",
+    "BertModel", "RobertaModel", "XLMRobertaModel", "DistilBertModel", "Qwen2Model", "Qwen3Model",
 )  # fmt: skip
+HEADED = {"Qwen2ForCausalLM": "Qwen2Model", "Qwen3ForCausalLM": "Qwen3Model"}
+"""Language models that are read without what says the next token."""
+HEAD = "lm_head.weight"
 CLIP = (("tokenizer.json",), ("vocab.json", "merges.txt"))
 T5 = (("tokenizer.json",), ("spiece.model",))
 OTHER = (*CLIP, *T5, ("vocab.txt",), ("sentencepiece.bpe.model",))
@@ -27,10 +30,10 @@ TOKENIZERS = {
     "BertTokenizer": OTHER, "BertTokenizerFast": OTHER, "RobertaTokenizer": OTHER,
     "RobertaTokenizerFast": OTHER, "XLMRobertaTokenizer": OTHER, "XLMRobertaTokenizerFast": OTHER,
     "DistilBertTokenizer": OTHER, "DistilBertTokenizerFast": OTHER, "AutoTokenizer": OTHER,
-    "PreTrainedTokenizerFast": OTHER, "TokenizersBackend": OTHER,
+    "PreTrainedTokenizerFast": OTHER, "TokenizersBackend": OTHER, "Qwen2Tokenizer": CLIP,
+    "Qwen2TokenizerFast": CLIP,
 }  # fmt: skip
 """The classes that are loaded, and the files one set of which they need."""
-TYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
 
 def load_encoder(
@@ -45,7 +48,8 @@ def load_encoder(
     Errors: a class that is not loaded here; weights that are absent, pickled, damaged, or not those
     of the class.
     """
-    _known(folder, name, ENCODERS)
+    _known(folder, name, (*ENCODERS, *HEADED))
+    headed, name = name in HEADED, HEADED.get(name, name)
     config, files = read_json(folder / "config.json"), weights(folder, variant).files
     if "quantization_config" in config:
         raise FileError(f"{folder}: quantized encoders are not supported; get the plain weights.")
@@ -56,7 +60,7 @@ def load_encoder(
         output_loading_info=True, ignore_mismatched_sizes=True,
     )  # fmt: skip
     for said in ("missing", "mismatched", "unexpected"):
-        keys = sorted(map(str, report[f"{said}_keys"]))
+        keys = sorted(set(map(str, report[f"{said}_keys"])) - ({HEAD} if headed else set()))
         if keys:
             raise FileError(
                 f"{folder}: its tensors are not those of {name} with this config: {len(keys)} "
@@ -102,11 +106,7 @@ def _known(folder: Path, name: str, classes: Any) -> None:
 
 def _stored(files: list[Path], device: torch.device) -> torch.dtype:
     """The precision of most tensors of the files, but none that a CPU is slow at."""
-    found = Counter(
-        entry["dtype"]
-        for path in files
-        for name, entry in header(path).items()
-        if name != "__metadata__" and entry["dtype"] in TYPES
-    )
-    stored = TYPES[found.most_common(1)[0][0]] if found else torch.float32
+    types = (TYPES[entry["dtype"]] for path in files for entry in header(path).values())
+    found = Counter(dtype for dtype in types if dtype.is_floating_point)
+    stored = found.most_common(1)[0][0] if found else torch.float32
     return torch.float32 if stored == torch.float16 and device.type == "cpu" else stored

@@ -67,6 +67,25 @@ def test_a_folder_of_transformers(tmp_path: Path) -> None:
         Sentences.read(tmp_path, length=12)
 
 
+@pytest.mark.parametrize("version", [2, 3])
+def test_qwen_reads_as_transformers_and_without_its_head(tmp_path: Path, version: int) -> None:
+    encoder, tokenizer = tiny.qwen(8, version, headed=True), tiny.qwen_tokenizer()
+    encoder.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    prompts = Sentences.read(tmp_path, length=12)
+    found = prompts(["a cat", "dogs", ""])["encoder_hidden_states"]
+    given = tokenizer(["a cat", "dogs"], padding="max_length", max_length=12, return_tensors="pt")
+    theirs = encoder(**given, output_hidden_states=True).hidden_states[-1]
+    torch.testing.assert_close(found[:2], theirs, rtol=0, atol=0)
+    assert found.isfinite().all()
+    prompts.save(tmp_path / "again")
+    pipeline = {"text_encoder": ["transformers", f"Qwen{version}Model"],
+                "tokenizer": ["transformers", "Qwen2Tokenizer"],
+                "_prompts": {"recipe": "Sentences", "length": 12}}  # fmt: skip
+    same = read(tmp_path / "again", {"_class_name": "Any", **pipeline})
+    assert torch.equal(same(["a cat"])["encoder_hidden_states"], found[:1])
+
+
 def test_more_tokens_than_the_encoder_reads_is_an_error() -> None:
     with pytest.raises(InputError, match=r"Sentences\.length: expected at most the 16"):
         sentences(length=17)

@@ -96,6 +96,27 @@ def bert(width: int, **options: Any) -> Any:
     return _spread(transformers.BertModel(config))
 
 
+def qwen_tokenizer() -> Any:
+    """Byte-level pairs without a first token: no text is no token at all."""
+    letters = sorted(ByteLevel.alphabet())
+    pieces = [*letters, "ca", "cat", "<|endoftext|>"]
+    return transformers.Qwen2Tokenizer(
+        vocab={piece: i for i, piece in enumerate(pieces)}, merges=[("c", "a"), ("ca", "t")],
+        model_max_length=CLIP_TOKENS,
+    )  # fmt: skip
+
+
+def qwen(width: int, version: int = 3, headed: bool = False) -> Any:
+    """A language model that is read as an encoder."""
+    name = f"Qwen{version}"
+    config = getattr(transformers, f"{name}Config")(
+        vocab_size=len(qwen_tokenizer()), hidden_size=width, intermediate_size=32, head_dim=4,
+        num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1,
+        tie_word_embeddings=False,
+    )  # fmt: skip
+    return _spread(getattr(transformers, f"{name}{'ForCausalLM' if headed else 'Model'}")(config))
+
+
 def gpt(width: int) -> Any:
     """A network that is no text encoder of a pipeline."""
     config = transformers.GPT2Config(n_embd=width, n_layer=1, n_head=1, vocab_size=9, n_positions=8)
