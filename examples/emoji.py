@@ -18,11 +18,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, normalize, pixel_shuffle, pixel_unshuffle
+from torch.nn.functional import avg_pool2d, normalize
 
 import diffusion
 from diffusion import Model, data, guidance, hub, loss, noise, picture, sampler, schedule, train
-from diffusion.base import Data
 from diffusion.metric import Judge
 from sources import Emoji, emoji, minilm
 
@@ -34,32 +33,22 @@ FREE = (
 )  # fmt: skip
 
 
-class Blocks(Data):
-    """Pictures on [-1, 1], each block of 2×2 pixels as the channels of one.
-
-    The same numbers in another order, and a quarter of the positions for the network to visit.
-    """
-
-    def encode(self, w: Tensor) -> Tensor:
-        return pixel_unshuffle(data.Images().encode(w), 2)
-
-    def decode(self, x: Tensor) -> Tensor:
-        return data.Images().decode(pixel_shuffle(x, 2))
-
-
 def build(drawn: Emoji, epochs: int, quick: bool = False) -> Model:
     """A U-Net of Diffusers' kind that learns v, given captions."""
-    prompts = hub.text.Sentences.read(minilm(), TOKENS)
+    prompts = hub.text.Sentences.read(minilm(), TOKENS, label=True)
     steps, batch = schedule.Cosine(1000), 16
+    widths = (8, 8, 16, 16) if quick else (16, 32, 64, 96)
     network = hub.net.UNet2DConditionModel(
-        sample_size=16, in_channels=12, out_channels=12, cross_attention_dim=384,
-        block_out_channels=(16, 16, 32) if quick else (32, 64, 96), layers_per_block=1,
-        norm_num_groups=8, attention_head_dim=4,
-        down_block_types=("DownBlock2D", "DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
+        sample_size=32, in_channels=3, out_channels=3, cross_attention_dim=384,
+        block_out_channels=widths, layers_per_block=1, norm_num_groups=8, attention_head_dim=4,
+        down_block_types=(*["DownBlock2D"] * 3, "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", *["UpBlock2D"] * 3),
+        class_embed_type="projection", projection_class_embeddings_input_dim=384,
     )  # fmt: skip
     return Model(
-        data=Blocks(drawn.images, described(prompts, drawn.captions), batch, True, text=prompts),
+        data=data.Images(
+            drawn.images, described(prompts, drawn.captions), batch, shuffle=True, text=prompts
+        ),
         schedule=steps,
         noise=noise.Gaussian("v"),
         net=hub.Denoiser(network, steps, null=prompts.null()),
@@ -74,7 +63,7 @@ def build(drawn: Emoji, epochs: int, quick: bool = False) -> Model:
 
 def described(prompts: Any, captions: Sequence[str]) -> dict[str, Tensor]:
     """The conditions of many captions, read once for the whole training."""
-    say = Blocks(text=prompts).describe
+    say = data.Images(text=prompts).describe
     with torch.no_grad():
         parts = [say(captions[i : i + 64]) for i in range(0, len(captions), 64)]
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
@@ -83,7 +72,7 @@ def described(prompts: Any, captions: Sequence[str]) -> dict[str, Tensor]:
 def load(folder: str | Path) -> Model:
     """The model of a folder that was saved in the format of Diffusers."""
     found = diffusion.load(folder, guidance=guidance.ClassifierFree(strength=STRENGTH))
-    return found.replace(data=Blocks(text=found.data.text))
+    return found.replace(data=data.Images(text=found.data.text))
 
 
 @torch.no_grad()
@@ -105,12 +94,14 @@ def compare(folder: str | Path, captions: Sequence[str], steps: int = 10) -> flo
     texts = [*captions, *[""] * len(captions)]
     read = tokenizer(texts, padding="max_length", max_length=TOKENS, return_tensors="pt")
     states = encoder(**read).last_hidden_state
-    z = torch.randn(len(captions), 12, 16, 16, generator=torch.Generator().manual_seed(0))
+    mask = read["attention_mask"].unsqueeze(-1)
+    labels = normalize((states * mask).sum(1), dim=1) * 384**0.5
+    z = torch.randn(len(captions), 3, 32, 32, generator=torch.Generator().manual_seed(0))
     ddim.set_timesteps(steps)
     x = z
     for t in ddim.timesteps:
         both = torch.cat([x, x])
-        hat = unet(both, t, states, encoder_attention_mask=read["attention_mask"]).sample
+        hat = unet(both, t, states, labels, encoder_attention_mask=read["attention_mask"]).sample
         given, free = hat.chunk(2)
         x = ddim.step(free + (1 + STRENGTH) * (given - free), t, x).prev_sample
 
@@ -216,7 +207,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--folder", help="checkpoints, default runs/emoji")
     options = parser.parse_args(argv)
     quick = options.quick
-    drawn, epochs = emoji(quick), 6 if quick else 60
+    drawn, epochs = emoji(quick), 6 if quick else 75
     folder = options.folder or ("runs/emoji-quick" if quick else "runs/emoji")
 
     torch.manual_seed(0)

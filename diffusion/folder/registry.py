@@ -18,6 +18,7 @@ from ..errors import FileError, suggest
 KINDS = (
     "data", "schedule", "distribution", "noise", "time", "net", "loss", "guidance", "sampler",
     "grid", "train", "weight", "distil", "hub", "hub.net", "hub.autoencoder", "hub.scheduler",
+    "block",
 )  # fmt: skip
 
 PLAIN: dict[str, tuple[type[nn.Module], tuple[str, ...]]] = {

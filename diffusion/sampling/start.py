@@ -22,20 +22,22 @@ def start(
     model: Model[Any], data: Data, noise: Any, times: list[Any], size: int, draws: Rng, options: Any
 ) -> tuple[State, list[Any]]:
     """The first state, and the times from it on."""
-    z, items, strength = (options.get(name) for name in ("z", "start", "strength"))
-    if strength is not None and items is None:
+    z, items, x, strength = (options.get(name) for name in ("z", "start", "x", "strength"))
+    if strength is not None and items is None and x is None:
         raise InputError("sample.strength says how much noise start=items get; there are none.")
-    if z is not None and items is not None:
-        raise InputError("sample: give z (a state) or start (items to be noised), not both.")
-    z, items = tensors("z", z), tensors("start", items)
+    if sum(one is not None for one in (z, items, x)) > 1:
+        raise InputError("sample: give z (a state), or start or x (items to be noised): one.")
+    z, items, x = tensors("z", z), tensors("start", items), tensors("x", x)
     shape = tree.map(lambda one: (size, *one), model.shape)
     if z is not None:
         return model.cast(tree.to(_fitting("z", z, shape), model.device)), times
-    if items is None:
+    if items is None and x is None:
         bridge = isinstance(model.noise, Bridge)  # others are respaced: they start at their T
         law = noise.pure(shape, times[0]) if bridge else noise.stationary(shape)
         return model.cast(tree.to(draw(law, draws)[0], model.device)), times
-    x = encoded("start", model, data, items, shape)
+    if x is None:
+        x = encoded("start", model, data, items, shape)
+    x = model.cast(tree.to(_fitting("x", x, shape), model.device))
     times = shortened(times, model.schedule.steps, 1.0 if strength is None else strength)
     t = torch.full((size,), times[0], device=model.device,
                    dtype=torch.long if isinstance(times[0], int) else torch.float64)  # fmt: skip

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 import torch
 
 from .. import rng, tree
-from ..base import Bridge, Guidance, Predict, Sampler
+from ..base import Bridge, Guidance, Sampler
 from ..errors import InputError, MismatchError, suggest
 from ..fit import conditioned, guided
 from ..noise.fixed import Fixed
@@ -20,6 +20,7 @@ from . import condition
 from .grid import Steps, grid
 from .network import network, weights
 from .start import start
+from .watch import Watch, Watched
 
 if TYPE_CHECKING:
     from ..model import Model
@@ -37,6 +38,8 @@ class Options(TypedDict, total=False):
         known, mask: items, and where (True) they are kept while the rest is sampled.
         z: the first state, instead of drawn noise.
         start, strength: items to start from, noised to the time `strength`·T (1 by default).
+        x: encoded items, instead of `start`.
+        watch: called after every step; see `Watch`.
         gradients: keep gradients, to differentiate through the sampling.
         progress: show a progress bar.
     """
@@ -49,6 +52,8 @@ class Options(TypedDict, total=False):
     mask: Any
     z: Any
     start: Any
+    x: Any
+    watch: Watch | None
     strength: float | None
     gradients: bool
     progress: bool
@@ -67,7 +72,7 @@ def stream(
     guidance = model.guidance if guidance is None else guidance
     of_kind("sampler", sampler, Sampler)
     of_kind("guidance", guidance, Guidance)
-    own = options.get("z"), options.get("start")
+    own = options.get("z"), options.get("start"), options.get("x")
     if options.get("mask") is not None and options.get("known") is None:
         raise InputError("sample.mask says where known= items are kept; there are none.")
     given, fixed, seed = options.get("given"), options.get("known"), options.get("seed")
@@ -91,8 +96,6 @@ def stream(
     predict = network(model, net, noise, times, size)
     if guidance is not None:
         predict = guidance(predict, noise)
-    said: list[State] = [None]
-    predict = _heard(predict, said)
     with torch.set_grad_enabled(gradients):
         if given:
             z, times = condition.given(model, data, given, z, times)
@@ -102,34 +105,26 @@ def stream(
             x, mask = condition.known(model, data, fixed, options.get("mask"), z)
             noise = Fixed(noise, x, mask)
             z = noise.keep(z, times[0], draws)
-    states = sampler(noise, predict, z, y, times, draws)
-    return _walk(states, z, len(times) - 1, said, gradients, options.get("progress", False))
-
-
-def _heard(predict: Predict, said: list[State]) -> Predict:
-    """`predict`, with the last prediction kept in `said`."""
-
-    def heard(z: State, y: State, t: Any) -> State:
-        said[0] = hat = predict(z, y, t)
-        return hat
-
-    return heard
+    watched = Watched(options.get("watch"), sampler, noise, times)
+    states = sampler(watched.noise, watched.heard(predict), z, y, times, draws)
+    return _walk(states, z, watched, gradients, options.get("progress", False))
 
 
 def _walk(
-    states: Iterator[State], z: State, count: int, said: list[State], gradients: bool,
-    progress: bool,
-) -> Iterator[State]:  # fmt: skip
+    states: Iterator[State], z: State, watched: Watched, gradients: bool, progress: bool
+) -> Iterator[State]:
     """The states, computed without gradients unless asked, and without leaking into the caller."""
     yield z
     mode = torch.enable_grad() if gradients else torch.no_grad()
+    count = len(watched.times) - 1
     with Bar(count, progress, "sampling") as bar:
         for done in range(count):
             with mode:
                 z = next(states)
+                watched.after(z, done)
             bar.update(done + 1)
             if done == count - 1:
-                _finite(z, said[0])
+                _finite(z, watched.said[-1])
             yield z
 
 

@@ -50,14 +50,6 @@ def test_emoji_resumes_learns_and_is_drawn_the_same_by_diffusers() -> None:
     assert samples.dtype == torch.uint8
 
 
-def test_blocks_are_the_same_numbers_in_another_order() -> None:
-    w = torch.randint(0, 256, (3, 3, 8, 6), dtype=torch.uint8)
-    x = emoji.Blocks().encode(w)
-    assert x.shape == (3, 12, 4, 3)
-    assert torch.equal(emoji.Blocks().decode(x), w)
-    assert torch.equal(x[:, :, 1, 2].reshape(3, 3, 2, 2), w[:, :, 2:4, 4:6] * (2 / 255) - 1)
-
-
 def test_how_often_the_own_one_is_chosen_is_counted_right() -> None:
     similar, own = torch.randn(5, 7), torch.tensor([0, 3, 3, 6, 1])
     wins = total = 0

@@ -67,6 +67,18 @@ def test_a_folder_of_transformers(tmp_path: Path) -> None:
         Sentences.read(tmp_path, length=12)
 
 
+def test_a_label_is_the_direction_of_the_mean_at_unit_variance() -> None:
+    mean = sentences(mean=True)(TEXTS[:2])["encoder_hidden_states"][:, 0]
+    torch.manual_seed(0)
+    prompts = Sentences(tiny.bert(8), tiny.bert_tokenizer(), 12, label=True)
+    found = prompts(TEXTS[:2])
+    assert found["encoder_hidden_states"].shape == (2, 12, 8)
+    torch.testing.assert_close(found["class_labels"].square().mean(1), torch.ones(2))
+    torch.testing.assert_close(
+        found["class_labels"] / mean, 8**0.5 / mean.norm(dim=1, keepdim=True).expand_as(mean)
+    )
+
+
 @pytest.mark.parametrize("version", [2, 3])
 def test_qwen_reads_as_transformers_and_without_its_head(tmp_path: Path, version: int) -> None:
     encoder, tokenizer = tiny.qwen(8, version, headed=True), tiny.qwen_tokenizer()

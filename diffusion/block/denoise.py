@@ -1,0 +1,109 @@
+"""The block that runs a `Model`: from noise, or noised latents, to latents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from ..base import Guidance, Sampler
+from ..component import arguments
+from ..errors import InputError, MismatchError
+from ..model import Model
+from .base import Block
+from .coder import sizes, state
+from .pipeline import Composite
+from .port import declared
+from .run import BlockError, Place
+from .step import Steps, ports
+
+
+class Denoise(Composite):
+    """Sample a model. Its output are encoded samples, which `Decode` makes pictures of.
+
+        Denoise(model, steps=20, each={"inpaint": Inpaint(), "show": Preview(every=5)})
+
+    Args:
+        model: whose modules are used. steps: how many, a `diffusion.grid`, or the times.
+        sampler, guidance: instead of the model's own; None is the model's own.
+        each: blocks between the steps, by name, in the order they run; see `diffusion.block.step`.
+
+    Inputs, all optional (see `diffusion.sampling.Options`):
+        conditions: as `model.sample` takes them. batch: how many samples. seed.
+        noise: the first state. latents, strength: encoded items to start from, and how noisy.
+        known, mask: items that are kept where the mask is True.
+    """
+
+    def __init__(
+        self, model: Model[Any], steps: Any = None, sampler: Sampler | None = None,
+        guidance: Guidance | None = None, each: Mapping[str, Block] | None = None,
+        progress: bool = False,
+    ) -> None:  # fmt: skip
+        if not isinstance(model, Model):
+            raise InputError(f"Denoise.model: expected a Model; got {type(model).__name__}.")
+        for name, value, base in (("sampler", sampler, Sampler), ("guidance", guidance, Guidance)):
+            if value is not None and not isinstance(value, base):
+                raise InputError(f"Denoise.{name}: expected a {base.__name__}; got {value!r:.100}.")
+        reason = None if sampler is None else sampler.fits(model.noise)
+        if reason is not None:
+            raise MismatchError(f"Denoise: sampler and noise: {reason}")
+        self.model, self.steps, self.sampler, self.guidance = model, steps, sampler, guidance
+        self.each, self.progress = dict(each or {}), progress
+        self._between = Steps(self.each)
+        kind = state(model)
+        self._ports = ports(declared(Sampling).typed(latents=kind, noise=kind), self._between)
+
+    def sizes(self) -> dict[str, int]:
+        return sizes(self.model)
+
+    def children(self) -> dict[str, Block]:
+        return dict(self.each)
+
+    def run(self, given: Mapping[str, Any], at: Place) -> dict[str, Any]:
+        own = {key: value for key, value in given.items() if key in OWN and value is not None}
+        watcher = self._between.watch(given, at) if self.each else None
+        y, batch = own.pop("conditions", None), own.pop("batch", None)
+        options = {OWN[key]: value for key, value in own.items()}
+        states = self.model.stream(
+            y, batch, self.steps, sampler=self.sampler, guidance=self.guidance, watch=watcher,
+            progress=self.progress, **options,
+        )  # fmt: skip
+        z: Any = None
+        try:
+            for z in states:
+                if watcher is not None and watcher.stopped is not None:
+                    z = watcher.stopped
+                    break
+        except BlockError as error:
+            made = {} if watcher is None else watcher.made
+            error.values = {**made, "latents": z, **error.values}
+            raise
+        return {"latents": z, **({} if watcher is None else watcher.made)}
+
+    def _with(self, changes: dict[str, Any]) -> Denoise:
+        inner = {name: changes.pop(name) for name in list(changes) if name in self.each}
+        each = {**changes.pop("each", self.each), **inner}
+        return Denoise(**{**arguments(self), **changes, "each": each})
+
+
+class Sampling(Block):
+    """The ports of `Denoise`."""
+
+    def __call__(
+        self,
+        conditions: Any = None,
+        batch: int | None = None,
+        seed: Any = None,
+        noise: Annotated[Any, "b c h w"] = None,
+        latents: Annotated[Any, "b c h w"] = None,
+        strength: float | None = None,
+        known: Any = None,
+        mask: Any = None,
+    ) -> Annotated[Any, "latents: b c h w"]:
+        raise NotImplementedError
+
+
+OWN = {
+    "conditions": "y", "batch": "batch", "seed": "seed", "noise": "z", "latents": "x",
+    "strength": "strength", "known": "known", "mask": "mask",
+}  # fmt: skip
+"""What the inputs are called by `model.stream`."""

@@ -1,0 +1,111 @@
+"""A block whose ports are called otherwise, or given for good."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import InputError, MismatchError, suggest
+from . import kind
+from .base import Block
+from .pipeline import Composite
+from .port import Port, Ports
+from .port import name as called
+from .run import Place
+from .shape import fits
+
+
+class Wired(Composite):
+    """`block.bind(...)` and `block.rename(...)`.
+
+    Args:
+        block: the block. names: new names by its own; bound: values by its own names.
+    """
+
+    def __init__(
+        self, block: Block, names: Mapping[str, str] | None = None,
+        bound: Mapping[str, Any] | None = None,
+    ) -> None:  # fmt: skip
+        names, bound = dict(names or {}), dict(bound or {})
+        if isinstance(block, Wired):  # its own names are known outside by others
+            own = {block.names.get(key, key): key for key in block.block.ports().inputs}
+            own |= {block.names.get(key, key): key for key in block.block.ports().outputs}
+            for key in (*names, *bound):
+                _there(block, key, block.ports())
+            names = {**block.names, **{own[key]: new for key, new in names.items()}}
+            bound = {**block.bound, **{own[key]: value for key, value in bound.items()}}
+            block = block.block
+        self.block: Block = block
+        self.names: dict[str, str] = names
+        self.bound: dict[str, Any] = bound
+        inner = block.ports()
+        for key in names:
+            _there(block, key, inner)
+        for key, value in bound.items():
+            _bindable(block, key, value, inner)
+        inputs = _renamed({k: p for k, p in inner.inputs.items() if k not in bound}, names, block)
+        self._ports = Ports(inputs, _renamed(inner.outputs, names, block), inner.single)
+        self._inner = {new: key for key, new in names.items()}
+
+    def sizes(self) -> dict[str, int]:
+        return self.block.sizes()
+
+    def children(self) -> dict[str, Block]:
+        return {"block": self.block}
+
+    def run(self, given: Mapping[str, Any], at: Place) -> dict[str, Any]:
+        own = {self._inner.get(name, name): value for name, value in given.items()}
+        made = self.block.run({**own, **self.bound}, at)
+        return {self.names.get(name, name): value for name, value in made.items()}
+
+    def replace(self, changes: Mapping[str, Any] | None = None, **named: Any) -> Wired:
+        """With fields of the block replaced; its wires stay."""
+        plain = {**(changes or {}), **named}
+        if "block" in plain:
+            return Wired(plain["block"], self.names, self.bound)
+        return Wired(self.block.replace(plain), self.names, self.bound)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.block if name == "block" else self.block[name]
+
+
+def _there(block: Block, key: str, ports: Ports) -> None:
+    known = {**ports.inputs, **ports.outputs}
+    if key not in known:
+        raise InputError(
+            f"{type(block).__name__} has no port {key!r}; it has {', '.join(known) or 'none'}."
+            f"{suggest(key, known)}"
+        )
+
+
+def _bindable(block: Block, key: str, value: Any, ports: Ports) -> None:
+    name = type(block).__name__
+    if key not in ports.inputs:
+        raise InputError(
+            f"{name}.bind: there is no input {key!r}; there are {', '.join(ports.inputs)}."
+            f"{suggest(key, ports.inputs)}"
+        )
+    port = ports.inputs[key]
+    if not kind.holds(value, port.type):
+        raise InputError(
+            f"{name}.bind: {key} is {called(port.type)}; got {type(value).__name__}: "
+            f"{value!r:.100}."
+        )
+    if port.shape is not None and hasattr(value, "shape"):
+        reason = fits(port.shape, tuple(value.shape), dict(block.sizes()))
+        if reason is not None:
+            raise InputError(f"{name}.bind: {key}: got {reason}.")
+
+
+def _renamed(ports: Mapping[str, Port], names: Mapping[str, str], block: Block) -> dict[str, Port]:
+    made: dict[str, Port] = {}
+    for key, port in ports.items():
+        new = names.get(key, key)
+        if new in made:
+            raise MismatchError(
+                f"{type(block).__name__}.rename: two ports would be called {new!r}."
+            )
+        if not isinstance(new, str) or not new.isidentifier():
+            raise InputError(f"{type(block).__name__}.rename: {new!r} is no name.")
+        made[new] = port
+    return made
