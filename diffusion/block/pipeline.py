@@ -77,7 +77,7 @@ class Pipeline(Composite):
         for name in blocks:
             if name in self.blocks:
                 raise InputError(f"Pipeline.insert: there is a block {name!r} already; replace it.")
-        made: dict[str, Block] = {}
+        made: dict[str, Any] = {}
         for name, block in self.blocks.items():
             made |= blocks if name == before else {}
             made[name] = block
@@ -119,7 +119,7 @@ class Pipeline(Composite):
 
 def joined(first: Block, second: Block) -> Pipeline:
     """`first >> second`: pipelines are continued, blocks called by their classes."""
-    blocks: dict[str, Block] = {}
+    blocks: dict[str, Any] = {}
     for one in (first, second):
         is_block(">>", "one side", one)
         own = one.blocks if isinstance(one, Pipeline) and not one.outputs else {snake(one): one}
