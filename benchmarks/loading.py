@@ -25,6 +25,7 @@ SD15: dict[str, Any] = {
 }  # fmt: skip
 SMALL: dict[str, Any] = {**SD15, "block_out_channels": (64, 64, 128, 128)}
 ROUNDS = 7
+TASKS = {"load": "load", "cast": "load as bfloat16", "save": "save"}
 KEYS = ("seconds", "kept", "peak", "whole")
 
 
@@ -37,24 +38,53 @@ def memory() -> tuple[int, int]:
     return int(found["RssAnon"]) << 10, int(found["VmRSS"]) << 10
 
 
-def measured(folder: str, way: str, cast: bool) -> dict[str, float]:
-    """Load once, here."""
+def ways(way: str, cast: bool) -> tuple[Any, Any]:
+    """Functions that load a folder, and save into one."""
     import torch
 
     kind = torch.bfloat16 if cast else None
     if way == "ours":
         from diffusion.hub import component
+        from diffusion.hub.save import save_component
 
-        def load(folder: str) -> Any:
-            return component(folder, dtype=kind)
-    else:
-        from diffusers import UNet2DConditionModel
+        return (
+            lambda folder: component(folder, dtype=kind),
+            lambda model, folder: save_component(model, Path(folder)),
+        )
+    from diffusers import UNet2DConditionModel
 
-        def load(folder: str) -> Any:
-            options = {"torch_dtype": kind} if kind else {}
-            return UNet2DConditionModel.from_pretrained(folder, **options)
+    options = {"torch_dtype": kind} if kind else {}
+    return (
+        lambda folder: UNet2DConditionModel.from_pretrained(folder, **options),
+        lambda model, folder: model.save_pretrained(folder),
+    )
 
-    load(f"{folder}/small")
+
+def measured(folder: str, way: str, task: str) -> dict[str, float]:
+    """Load, or save, once, here."""
+    load, save = ways(way, task == "cast")
+    with tempfile.TemporaryDirectory(dir=folder) as spare:
+        save(load(f"{folder}/small"), f"{spare}/small")
+        kept = load(f"{folder}/large") if task == "save" else None
+
+        def work() -> Any:
+            if task != "save":
+                return load(f"{folder}/large")
+            save(kept, f"{spare}/large")
+            return kept
+
+        spent, first, last, seen, model = watched(work)
+        size = sum(p.numel() for p in model.parameters()) * 4
+    return {
+        "seconds": spent,
+        "kept": (last[0] - first[0]) / size,
+        "peak": (max(one for one, _ in seen) - first[0]) / size,
+        "whole": (max(one for _, one in seen) - first[1]) / size,
+    }
+
+
+def watched(work: Any) -> tuple[float, Any, Any, list[tuple[int, int]], Any]:
+    """Seconds that `work` takes, memory before, after and on the way, and what it returns."""
     seen, over = [memory()], threading.Event()
 
     def watch() -> None:
@@ -64,24 +94,17 @@ def measured(folder: str, way: str, cast: bool) -> dict[str, float]:
     watcher = threading.Thread(target=watch)
     watcher.start()
     start = time.perf_counter()
-    model = load(f"{folder}/large")
+    made = work()
     spent = time.perf_counter() - start
     over.set()
     watcher.join()
     seen.append(memory())
-    size = sum(p.numel() for p in model.parameters()) * 4
-    (anonymous, whole), kept = seen[0], seen[-1][0]
-    return {
-        "seconds": spent,
-        "kept": (kept - anonymous) / size,
-        "peak": (max(one for one, _ in seen) - anonymous) / size,
-        "whole": (max(one for _, one in seen) - whole) / size,
-    }
+    return spent, seen[0], seen[-1], seen, made
 
 
-def apart(folder: str, way: str, cast: bool) -> dict[str, float]:
-    """Load once, in a new process."""
-    words = [sys.executable, __file__, "--way", way, "--folder", folder] + ["--cast"] * cast
+def apart(folder: str, way: str, task: str) -> dict[str, float]:
+    """Load or save once, in a new process."""
+    words = [sys.executable, __file__, "--way", way, "--folder", folder, "--task", task]
     done = subprocess.run(words, check=True, capture_output=True, text=True)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
@@ -90,12 +113,11 @@ def apart(folder: str, way: str, cast: bool) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--small", action="store_true", help="a network of 40 MB")
-    for hidden in ("--way", "--folder"):
+    for hidden in ("--way", "--folder", "--task"):
         parser.add_argument(hidden, help=argparse.SUPPRESS)
-    parser.add_argument("--cast", action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.way:
-        print(json.dumps(measured(chosen.folder, chosen.way, chosen.cast)))
+        print(json.dumps(measured(chosen.folder, chosen.way, chosen.task)))
         return
     with tempfile.TemporaryDirectory() as folder:
         write(f"{folder}/small", SMALL)
@@ -106,15 +128,17 @@ def main() -> None:
             "| | seconds | anonymous, kept | anonymous, peak | with mapped files, peak |\n"
             "|---|---|---|---|---|"
         )
-        for cast in (False, True):
+        for task, title in TASKS.items():
             runs: dict[str, list[dict[str, float]]] = {"ours": [], "diffusers": []}
             for _ in range(ROUNDS):
                 for way, found in runs.items():
-                    found.append(apart(folder, way, cast))
+                    found.append(apart(folder, way, task))
             for way, found in runs.items():
                 cells = (median(one[key] for one in found) for key in KEYS)
-                title = f"{way}{', to bfloat16' if cast else ''}"
-                print(f"| {title} | " + " | ".join(f"{v:.3f}" for v in cells) + " |", flush=True)
+                print(
+                    f"| {way}: {title} | " + " | ".join(f"{v:.3f}" for v in cells) + " |",
+                    flush=True,
+                )
             ratio = [o["seconds"] / t["seconds"] for o, t in zip(*runs.values(), strict=True)]
             print(f"| ours / diffusers | {median(ratio):.2f} | | | |")
 

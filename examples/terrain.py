@@ -174,8 +174,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     short, near = trajectories(model, y, z, counts, fine, STOP)
     whole, far = trajectories(model, y, z, counts, long, None)
     columns = {"its own, 1 call": once}
-    columns |= {f"to σ = {STOP:g}, {count}": x for count, x in near.items()}
-    columns |= {f"to σ = 0, {count}": x for count, x in far.items()}
+    columns |= {f"to {STOP:g}, {count} calls": x for count, x in near.items()}
+    columns |= {f"to 0, {count} calls": x for count, x in far.items()}
     draw(columns, y, OUT / "samples.png")
     result = {
         "denoising": denoising(network, once, y, levels),

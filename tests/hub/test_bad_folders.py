@@ -214,9 +214,10 @@ def test_a_network_of_prompts_alone_says_what_it_needs(tmp_path: Path) -> None:
         diffusion.load(tmp_path / "unet")
 
 
-def test_a_network_with_a_lora_beside_it_is_not_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize("format", ["own", "diffusers"])
+def test_a_network_with_a_lora_beside_it_is_not_written(tmp_path: Path, format: str) -> None:
     tiny.pipeline("DDIMPipeline", **ddim()).save_pretrained(tmp_path / "p")
     model = hub.lora.trainable(diffusion.load(tmp_path / "p"), rank=2)
     with pytest.raises(DiffusionError, match=r"has a LoRA beside it"):
-        model.save(tmp_path / "out", format="diffusers")
+        model.save(tmp_path / "out", format=format)
     assert not (tmp_path / "out").exists()
