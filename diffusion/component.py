@@ -218,5 +218,7 @@ def _brief(value: Any) -> str:
         return f"{type(value).__name__}{list(value.shape)}"
     if inspect.isfunction(value):
         return value.__qualname__
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {_brief(one)}' for key, one in value.items())}}}"
     text = repr(value)
     return text if len(text) <= 200 else f"{text[:197]}..."

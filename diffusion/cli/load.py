@@ -42,6 +42,11 @@ def foreign(folder: Path) -> bool:
 
 def place(folder: Path) -> Path:
     """The folder with a model in it: this one, its `model`, or its newest checkpoint."""
+    if not folder.exists() and not foreign(folder):
+        raise FileError(
+            f"{folder}: no such folder. Expected one that training or Model.save wrote, one in the "
+            "format of Diffusers, or a repository of the hub, owner/name."
+        )
     if (folder / "model.yaml").is_file() or not folder.is_dir() or foreign(folder):
         return folder
     if (folder / "model" / "model.yaml").is_file():

@@ -84,7 +84,7 @@ WRONG = {
     ("sample", "runs/text", "--label", "3"): "--label 3: this model was trained without labels",
     ("sample", "runs/text", "--guidance", "1"): "this model was trained without guidance",
     ("sample", "nowhere"): "nowhere: no such folder",
-    ("info", "nowhere"): "no such file",
+    ("info", "nowhere"): "nowhere: no such folder",
     ("evaluate", "run", "--source", "digit"): "no file, folder or data set 'digit'",
     ("evaluate", "run", "--source", "text.txt"): "the model and the source do not fit",
 }

@@ -1,35 +1,9 @@
 """Transformer blocks on the pixels of a picture, which attend to text. Rombach et al. 2022."""
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .attention import Attention
-
-
-class GEGLU(nn.Module):
-    """One half of a projection, times gelu of the other half. Shazeer 2020, equation 6."""
-
-    def __init__(self, width: int, out: int) -> None:
-        super().__init__()
-        self.proj = nn.Linear(width, 2 * out)
-
-    def forward(self, x: Tensor) -> Tensor:
-        value, gate = self.proj(x).chunk(2, dim=-1)
-        product: Tensor = value * F.gelu(gate)
-        return product
-
-
-class FeedForward(nn.Module):
-    """GEGLU to four times the width, and back."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        layers = GEGLU(width, 4 * width), nn.Identity(), nn.Linear(4 * width, width)
-        self.net = nn.Sequential(*layers)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.net(x)
-        return y
+from .feedforward import FeedForward
 
 
 class Block(nn.Module):
