@@ -31,6 +31,7 @@ SOLVERS = {
     "DDIM": sampler.DDIM(), "Heun": sampler.Heun(),
 }  # fmt: skip
 Drift = Callable[[Tensor, float], Tensor]
+QUICK, FULL = (2, 6, (5, 10), 40), (32, 200, (10, 20, 50), 1000)
 
 
 class Mixer(nn.Module):
@@ -234,8 +235,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     options = parser.parse_args(argv)
     network, end, side = read(options.net)
     model, drift = build(network, end, side), own(network, end)
-    quick = options.quick
-    few, many, counts, fine = (2, 6, (5, 10), 40) if quick else (32, 200, (10, 20, 50), 1000)
+    few, many, counts, fine = QUICK if options.quick else FULL
     z = torch.randn(few, *model.shape, generator=torch.Generator().manual_seed(0))
     errors, ends = trajectories(model, drift, end, z, counts, fine)
     kept = [name for name in ends if name.startswith(("its", "Adams", "DPM", "Euler"))]

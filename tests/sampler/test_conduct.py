@@ -1,6 +1,5 @@
 """How samplers behave: no waiting for the device, threads, compilation, few operations."""
 
-import random
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,8 +10,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import diffusion
 from diffusion import data, net, noise, rng, schedule, time
 from diffusion.noise import Split
-from diffusion.noise.clock import PLANS
-from diffusion.noise.clock import TIMES as TIMES_KEPT
 from diffusion.sampler import (
     DDIM,
     DEIS,
@@ -158,50 +155,6 @@ def test_a_loop_over_rows_keeps_gradients() -> None:
     row = table(Adams().plan(PROCESS, TIMES), MOST, z)[4]
     known = tuple(torch.randn(MOST, 2, 3, dtype=torch.float64).unbind())
     assert torch.autograd.gradcheck(lambda z: advance(row, z, z, z.sin(), z.cos(), known)[1], z)
-
-
-@pytest.mark.parametrize("one", [Adams(), Heun(), DDIM(), Ancestral()], ids=repr)
-def test_many_grids_keep_memory_bounded(one) -> None:
-    """300 random grids leave 16 plans and about a thousand scales, and the first still gives the
-    same end.
-    """
-    process, draws = noise.Gaussian("v").bind(schedule.Cosine(1000)), random.Random(0)
-    z = torch.randn(2, 3)
-
-    def end(times):
-        process.prepare(times)
-        return list(one(process, said, z, None, times, torch.Generator().manual_seed(0)))[-1]
-
-    grids = [[*sorted((draws.random() for _ in range(8)), reverse=True), 0.0] for _ in range(300)]
-    first = end(grids[0])
-    for times in grids:
-        end(times)
-    clock = process.clock
-    assert len(clock._plans) <= PLANS
-    assert max(len(clock._at), len(clock._rate_at)) <= TIMES_KEPT
-    assert torch.equal(end(grids[0]), first)
-
-
-def test_a_plan_longer_than_the_bound_and_threads_that_make_room() -> None:
-    """More times than are kept are one sampling still, and 8 threads crowd each other out."""
-    process = noise.Gaussian("v").bind(schedule.Cosine(1000))
-    z = torch.randn(2, 3)
-
-    def end(seed):
-        draws, last = random.Random(seed), z
-        for _ in range(8):
-            times = [*sorted((draws.random() for _ in range(50)), reverse=True), 0.0]
-            process.prepare(times)
-            last = list(FlowAdams()(process, said, z, None, times, None))[-1]
-        return last
-
-    alone = [end(seed) for seed in range(8)]
-    with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(end, range(8)))
-    assert all(torch.equal(a, b) for a, b in zip(alone, together, strict=True))
-    many = [1 - i / 1100 for i in range(1100)] + [0.0]
-    process.prepare(many)
-    assert list(FlowAdams()(process, said, z, None, many, None))[-1].isfinite().all()
 
 
 @pytest.mark.parametrize("one", [Adams(), DPMSolverPP(), RK4()], ids=repr)
