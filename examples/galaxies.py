@@ -185,9 +185,8 @@ def shapes(w: Tensor) -> Tensor:
     apart = places - (light @ places / total[:, None])[:, None]
     moments = torch.einsum("np,npi,npj->nij", light, apart, apart) / total[:, None, None]
     (rows, columns), mixed = moments.diagonal(dim1=1, dim2=2).unbind(1), moments[:, 0, 1]
-    spread = (rows + columns).clamp_min(0.1)
+    spread, peak = (rows + columns).clamp_min(0.1), light.amax(1).clamp_min(1e-3)
     longer = torch.hypot(rows - columns, 2 * mixed) / spread
-    peak = light.amax(1).clamp_min(1e-3)
     return torch.stack([total.log(), peak.log(), spread.log() / 2, longer], 1)
 
 
@@ -213,10 +212,10 @@ def laws(
 
 def draw(ends: dict[str, Tensor], path: Path, columns: int = 10) -> None:
     """A row for each way to sample, from the same noise; shown is x, the log of the flux."""
-    rows = [x[:columns] for x in ends.values()]
-    pictures = (255 * (torch.cat(rows) / rows[0].quantile(0.995)).clamp(0, 1)).byte()
+    rows = torch.stack([x[:columns] for x in ends.values()])
+    pictures = (255 * (rows / rows[0].quantile(0.995)).clamp(0, 1)).byte().flatten(0, 1)
     path.parent.mkdir(parents=True, exist_ok=True)
-    picture.grid(pictures, len(rows[0]), labels=list(ends)).save(path)
+    picture.grid(pictures, rows.shape[1], labels=list(ends)).save(path)
 
 
 def table(errors: dict[str, dict[int, float]]) -> str:
@@ -242,8 +241,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     draw({name: ends[name] for name in kept}, OUT / "samples.png")
     result = {"errors": errors, "laws": laws(model, drift, end, many, counts, fine)}
     (OUT / "result.json").write_text(json.dumps(result, indent=2))
-    print(table(errors))
-    print(*(f"{name}: Fréchet distance {d:.2f}" for name, d in result["laws"].items()), sep="\n")
+    distances = (f"{name}: Fréchet distance {d:.2f}" for name, d in result["laws"].items())
+    print(table(errors), *distances, sep="\n")
     return result
 
 
