@@ -4,8 +4,8 @@
     python examples/emoji.py --quick          # the same in seconds, on 64 emoji
     python examples/emoji.py --folder DIR     # stop with Ctrl-C; the same command continues
 
-With Diffusers installed, it also opens the saved folder there, and compares what both draw. The whole
-run takes 39 CPU-minutes.
+With Diffusers installed, it also opens the saved folder there, and compares what both draw. It all
+takes 39 CPU-minutes.
 """
 
 import argparse
