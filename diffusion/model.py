@@ -70,6 +70,7 @@ class Model(Generic[D]):
         self.ema, self.clip, self.seed = ema, clip, seed
         self.device = torch.device(device)
         self.run = Run()
+        self.source: Any = None  # what it was read from; see `diffusion.folder.source`
         self._bound: dict[bool, Any] = {}
         fit.kinds(self)
         fit.losses(self)
@@ -90,14 +91,13 @@ class Model(Generic[D]):
         progress: bool = False,
     ) -> Iterator[float]:
         """Train, yielding the mean loss of each epoch: your `for` loop is the callback system.
+        Each term's mean is in `model.run.history`.
 
         Args:
             epochs: further epochs; with a `folder`, epochs in all, counted over every resumption.
             folder: where checkpoints go, at the end of each epoch and every `every` seconds. A run
                 that was stopped there continues exactly. SIGINT and SIGTERM save and stop.
             progress: show a progress bar.
-
-        Each term's mean, epoch by epoch, is in `model.run.history`.
         """
         from .train.loop import train
 
@@ -179,8 +179,7 @@ class Model(Generic[D]):
     ) -> Self:  # fmt: skip
         """This model with the sampler and the noise levels that suit so many steps best.
 
-        Measured against its own fine trajectory, for `seconds`; see `diffusion.sampling.tune`. The
-        `sampler.Tuned` it gets remembers the error, and what was tuned before.
+        Measured against its own fine trajectory for `seconds`; see `diffusion.sampling.tune`.
         """
         from .sampling.tune import tune
 

@@ -1,16 +1,47 @@
 """Inference graphs of interchangeable parts: composition that is checked before it runs."""
 
 from .base import Block
+from .between import After, Call, Hold, Log, Preview, Stop
 from .branch import Branch
 from .coder import Decode, Describe, Encode
 from .denoise import Denoise
+from .output import Output
 from .parallel import Parallel
 from .pipeline import Pipeline
 from .repeat import Map, Repeat
 from .run import BlockError
+from .task import (
+    Attach,
+    Avoid,
+    Classes,
+    ClassToImage,
+    Control,
+    Enlarge,
+    Extend,
+    ImageToImage,
+    Inpaint,
+    Keep,
+    Mask,
+    Observed,
+    Outpaint,
+    Read,
+    Seeds,
+    Several,
+    Spread,
+    Start,
+    Strength,
+    TextToImage,
+    TextToVideo,
+    Upscale,
+    controlled,
+    scheduled,
+)
 from .wired import Wired
 
 __all__ = [
-    "Block", "BlockError", "Branch", "Decode", "Denoise", "Describe", "Encode", "Map", "Parallel",
-    "Pipeline", "Repeat", "Wired",
+    "After", "Attach", "Avoid", "Block", "BlockError", "Branch", "Call", "ClassToImage", "Classes",
+    "Control", "Decode", "Denoise", "Describe", "Encode", "Enlarge", "Extend", "Hold",
+    "ImageToImage", "Inpaint", "Keep", "Log", "Map", "Mask", "Observed", "Outpaint", "Output",
+    "Parallel", "Pipeline", "Preview", "Read", "Repeat", "Seeds", "Several", "Spread", "Start",
+    "Stop", "Strength", "TextToImage", "TextToVideo", "Upscale", "Wired", "controlled", "scheduled",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ from ..component import Component, arguments
 from ..errors import InputError, suggest
 from . import kind
 from .port import Ports, declared, name
-from .run import Place, unwrapped
+from .run import Place, check, unwrapped
 
 if TYPE_CHECKING:
     from .pipeline import Pipeline
@@ -37,10 +37,11 @@ class Block(Component):
         for field, hint in _hints(type(self)).items():
             value = getattr(self, field, None)
             if not kind.holds(value, hint):
-                got = f"{value.__name__} (a class: call it)" if isinstance(value, type) else value
+                got = f"{type(value).__name__}: {value!r:.200}"
+                if isinstance(value, type):
+                    got = f"{value.__name__} (a class: call it)"
                 raise InputError(
-                    f"{type(self).__name__}.{field}: expected {name(hint)}; got "
-                    f"{type(value).__name__}: {got!r:.200}."
+                    f"{type(self).__name__}.{field}: expected {name(hint)}; got {got}."
                 )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -60,8 +61,20 @@ class Block(Component):
         return {}
 
     def run(self, given: Mapping[str, Any], at: Place) -> dict[str, Any]:
-        """What it makes of its inputs, by name. Compositions write this; others `__call__`."""
-        return unwrapped(self, self(**given))
+        """What it makes of its inputs, by name. Compositions write this; others `__call__`.
+
+        Inputs are checked here once more, for what composing can't know: an `Any` that is read as
+        a Tensor, a size that the block before chooses.
+        """
+        sizes = check(self.ports(), given, type(self).__name__, self.sizes())
+        return unwrapped(self, self(**given), sizes)
+
+    def foresee(self, given: Mapping[str, Any]) -> None:
+        """Raise if inputs are missing that the choice of a branch makes necessary.
+
+        Args:
+            given: what is known of the inputs before any work: values, or `Made` for those to come.
+        """
 
     def replace(self, changes: Mapping[str, Any] | None = None, **named: Any) -> Self:
         """A copy with fields or inner blocks replaced; all others are shared, not copied.

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import MismatchError
+from ..errors import InputError, MismatchError
 from . import kind
 from .base import Block
-from .flow import flow, whole
+from .flow import beside, slip
 from .pipeline import Composite, is_block
 from .port import Port, Ports
-from .run import Place, run
+from .run import Made, Place, run
+from .shape import alike, either
 
 
 class Branch(Composite):
@@ -38,58 +39,81 @@ class Branch(Composite):
         return found if self.otherwise is None else {**found, "otherwise": self.otherwise}
 
     def run(self, given: Mapping[str, Any], at: Place) -> dict[str, Any]:
-        chosen = given.get(self.on)
-        name = "otherwise" if chosen is None or chosen is False else "then"
+        name = _side(given.get(self.on))
         block = self.children().get(name)
         if block is None:
             return {key: given[key] for key in self._ports.outputs}
         inputs = block.ports().inputs
         return run(block, {k: v for k, v in given.items() if k in inputs}, at / name)
 
+    def foresee(self, given: Mapping[str, Any]) -> None:
+        chosen = given.get(self.on)
+        if isinstance(chosen, Made) and any(kind.holds(v, chosen.type) for v in (None, False)):
+            return
+        name = _side(chosen)
+        block = self.children().get(name)
+        if block is None:
+            return
+        inputs = block.ports().inputs
+        for key, port in inputs.items():
+            absent = given.get(key) is None and not kind.holds(None, port.type)
+            if port.required and (key not in given or absent):
+                raise InputError(
+                    f"Branch: {'with' if name == 'then' else 'without'} {self.on}, "
+                    f"{type(block).__name__} needs {key} ({port})."
+                )
+        block.foresee({key: value for key, value in given.items() if key in inputs})
+
     def _joined(self) -> Ports:
-        then = whole(self.then)
-        other = then if self.otherwise is None else whole(self.otherwise)
+        inputs, made = beside(self.children())
+        then = made["then"]
         if self.otherwise is None:
-            lost = [key for key in then.outputs if key not in then.inputs]
+            lost = [key for key in then if key not in inputs or key == self.on]
             if lost:
                 raise MismatchError(
                     f"Branch: without {self.on}, nothing would make {', '.join(lost)}. Give "
                     "otherwise=, a block that does."
                 )
-        if then.outputs.keys() != other.outputs.keys():
+        other = made.get("otherwise", {key: inputs[key] for key in then if key in inputs})
+        if then.keys() != other.keys():
             raise MismatchError(
-                f"Branch: then makes {', '.join(then.outputs) or 'nothing'}, otherwise makes "
-                f"{', '.join(other.outputs) or 'nothing'}; both must make the same."
+                f"Branch: then makes {', '.join(then) or 'nothing'}, otherwise makes "
+                f"{', '.join(other) or 'nothing'}; both must make the same."
             )
-        for key, port in other.outputs.items():
-            if not (kind.fits(port.type, then.outputs[key].type)):
+        found = (port.shape for ports in (inputs, then, other) for port in ports.values())
+        taken = {size for shape in found if shape for size in shape.sizes if isinstance(size, str)}
+        outputs = {}
+        for key, port in then.items():
+            if not kind.fits(other[key].type, port.type) or not alike(other[key].shape, port.shape):
                 raise MismatchError(
-                    f"Branch: then makes {key} as {then.outputs[key]}, otherwise as {port}."
+                    f"Branch: then makes {key} as {port}, otherwise as {other[key]}."
                 )
-        # Both read the same values: as if one ran after the other, for what is given to them.
-        both = flow({name: Reader(block) for name, block in self.children().items()}).inputs
-        inputs = {key: self._optional(key, port) for key, port in both.items()}
-        if self.on not in inputs:
-            inputs[self.on] = Port(Any, default=None)
-        return Ports(inputs, dict(then.outputs), then.single)
+            outputs[key] = port._replace(shape=either(port.shape, other[key].shape, taken))
+        inputs = {key: self._optional(key, port) for key, port in inputs.items()}
+        inputs.setdefault(self.on, self._chooser(inputs))
+        return Ports(inputs, outputs, single=len(outputs) == 1)
+
+    def _chooser(self, inputs: Mapping[str, Port]) -> Port:
+        """The port `on`, which neither block reads."""
+        close = [key for key in inputs if slip(key, self.on)]
+        if close:
+            raise MismatchError(
+                f"Branch: no block reads {self.on!r}, but there is {close[0]!r}: write "
+                f"on={close[0]!r}, or give {self.on!r} another name."
+            )
+        return Port(Any, default=None)
 
     def _optional(self, key: str, port: Port) -> Port:
-        sides = [block.ports().inputs for block in self.children().values()]
-        everywhere = self.otherwise is None and key in self.then.ports().outputs
+        sides = [block.ports() for block in self.children().values()]
+        kept = self.otherwise is None and key in self.then.ports().outputs
         if key == self.on:
             return Port(port.type | None, port.shape, None)
-        if everywhere or (all(key in side for side in sides) and self.otherwise is not None):
+        if kept:  # made by neither, it must be given
+            return Port(port.type, port.shape)
+        if not port.required or (self.otherwise and all(key in side.inputs for side in sides)):
             return port
-        return port if not port.required else Port(port.type | None, port.shape, None)
+        return Port(port.type | None, port.shape, None)
 
 
-class Reader(Block):
-    """A block's inputs alone."""
-
-    block: Block
-
-    def ports(self) -> Ports:
-        return Ports(self.block.ports().inputs, {})
-
-    def sizes(self) -> dict[str, int]:
-        return self.block.sizes()
+def _side(chosen: Any) -> str:
+    return "otherwise" if chosen is None or chosen is False else "then"

@@ -14,6 +14,7 @@ from ..model import Model
 from ..sampling import weights
 from .base import Block
 from .port import Ports
+from .shape import Shape
 
 
 class Describe(Block):
@@ -35,9 +36,24 @@ def state(model: Model[Any]) -> type:
 
 def sizes(model: Model[Any]) -> dict[str, int]:
     """The sizes of a model's states that are pictures."""
-    shape = model.shape
-    known = isinstance(shape, tuple) and len(shape) == 3
-    return dict(zip("chw", shape, strict=True)) if known else {}
+    of = model.shape
+    known = isinstance(of, tuple) and len(of) == 3
+    return dict(zip("chw", of, strict=True)) if known else {}
+
+
+def shape(model: Model[Any]) -> Shape | None:
+    """The shape of a batch of a model's states; None if they are several modalities."""
+    return Shape(("b", *model.shape)) if isinstance(model.shape, tuple) else None
+
+
+def fitted(model: Model[Any], ports: Ports, *names: str) -> Ports:
+    """Ports of which some are states of a model."""
+    typed = ports.typed(**dict.fromkeys(names, state(model)))
+    inputs, outputs = (
+        {k: port._replace(shape=shape(model)) if k in names else port for k, port in side.items()}
+        for side in (typed.inputs, typed.outputs)
+    )
+    return Ports(inputs, outputs, ports.single)
 
 
 class Encode(Block):
@@ -46,12 +62,9 @@ class Encode(Block):
     model: Model[Any]
 
     def ports(self) -> Ports:
-        return super().ports().typed(latents=state(self.model))
+        return fitted(self.model, super().ports(), "latents")
 
-    def sizes(self) -> dict[str, int]:
-        return sizes(self.model)
-
-    def __call__(self, image: Tensor) -> Annotated[Any, "latents: b c h w"]:
+    def __call__(self, image: Tensor) -> Annotated[Any, "latents"]:
         """`image` as the model's data hold them, e.g. bytes `[b, 3, h, w]`."""
         data = weights(self.model)[1]
         with torch.no_grad():
@@ -64,12 +77,9 @@ class Decode(Block):
     model: Model[Any]
 
     def ports(self) -> Ports:
-        return super().ports().typed(latents=state(self.model))
+        return fitted(self.model, super().ports(), "latents")
 
-    def sizes(self) -> dict[str, int]:
-        return sizes(self.model)
-
-    def __call__(self, latents: Annotated[Any, "b c h w"]) -> Annotated[Tensor, "image"]:
+    def __call__(self, latents: Any) -> Annotated[Tensor, "image"]:
         """`image` as the model's data hold them, e.g. bytes `[b, 3, h, w]`."""
         data = weights(self.model)[1]
         with torch.no_grad():

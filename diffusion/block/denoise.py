@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
+import torch
+
 from ..base import Guidance, Sampler
 from ..component import arguments
 from ..errors import InputError, MismatchError
 from ..model import Model
 from .base import Block
-from .coder import sizes, state
+from .coder import fitted
 from .pipeline import Composite
 from .port import declared
 from .run import BlockError, Place
@@ -20,7 +22,7 @@ from .step import Steps, ports
 class Denoise(Composite):
     """Sample a model. Its output are encoded samples, which `Decode` makes pictures of.
 
-        Denoise(model, steps=20, each={"inpaint": Inpaint(), "show": Preview(every=5)})
+        Denoise(model, steps=20, each={"hold": Hold(model), "show": Preview(every=5)})
 
     Args:
         model: whose modules are used. steps: how many, a `diffusion.grid`, or the times.
@@ -48,12 +50,9 @@ class Denoise(Composite):
             raise MismatchError(f"Denoise: sampler and noise: {reason}")
         self.model, self.steps, self.sampler, self.guidance = model, steps, sampler, guidance
         self.each, self.progress = dict(each or {}), progress
-        self._between = Steps(self.each)
-        kind = state(model)
-        self._ports = ports(declared(Sampling).typed(latents=kind, noise=kind), self._between)
-
-    def sizes(self) -> dict[str, int]:
-        return sizes(self.model)
+        own = fitted(model, declared(Sampling), "latents", "noise")
+        self._between = Steps(self.each, own, model)
+        self._ports = ports(own, self._between)
 
     def children(self) -> dict[str, Block]:
         return dict(self.each)
@@ -68,21 +67,35 @@ class Denoise(Composite):
             progress=self.progress, **options,
         )  # fmt: skip
         z: Any = None
+        made = {} if watcher is None else watcher.made
+        step = -1  # what the first state is there after
         try:
-            for z in states:
-                if watcher is not None and watcher.stopped is not None:
-                    z = watcher.stopped
-                    break
-        except BlockError as error:
-            made = {} if watcher is None else watcher.made
+            with torch.no_grad():
+                for z in states:
+                    if watcher is not None and watcher.stopped is not None:
+                        z = watcher.stopped
+                        break
+                    step += 1
+        except Exception as cause:
+            error = cause if isinstance(cause, BlockError) else _failed(at, step, cause)
             error.values = {**made, "latents": z, **error.values}
-            raise
-        return {"latents": z, **({} if watcher is None else watcher.made)}
+            raise error from error.__cause__
+        return {"latents": z, **made}
+
+    def foresee(self, given: Mapping[str, Any]) -> None:
+        self._between.foresee(given)
 
     def _with(self, changes: dict[str, Any]) -> Denoise:
         inner = {name: changes.pop(name) for name in list(changes) if name in self.each}
         each = {**changes.pop("each", self.each), **inner}
         return Denoise(**{**arguments(self), **changes, "each": each})
+
+
+def _failed(at: Place, step: int, cause: Exception) -> BlockError:
+    """What says of an error of the model's modules in which step it was."""
+    error = BlockError(at._replace(step=step), cause)
+    error.__cause__ = cause
+    return error
 
 
 class Sampling(Block):
@@ -93,12 +106,12 @@ class Sampling(Block):
         conditions: Any = None,
         batch: int | None = None,
         seed: Any = None,
-        noise: Annotated[Any, "b c h w"] = None,
-        latents: Annotated[Any, "b c h w"] = None,
+        noise: Any = None,
+        latents: Any = None,
         strength: float | None = None,
         known: Any = None,
         mask: Any = None,
-    ) -> Annotated[Any, "latents: b c h w"]:
+    ) -> Annotated[Any, "latents"]:
         raise NotImplementedError
 
 

@@ -7,10 +7,9 @@ from typing import Any, Self
 
 from ..errors import InputError, MismatchError
 from .base import Block
-from .branch import Reader
-from .flow import flow, whole
+from .flow import beside
 from .pipeline import Composite, is_block
-from .port import Ports
+from .port import Port, Ports
 from .run import Place, run
 
 
@@ -28,10 +27,10 @@ class Parallel(Composite):
         for name, block in blocks.items():
             is_block("Parallel", name, block)
         self.blocks = blocks
-        inputs = flow({name: Reader(block) for name, block in blocks.items()}).inputs
-        outputs, makers = {}, dict[str, str]()
-        for name, block in blocks.items():
-            for key, port in whole(block).outputs.items():
+        inputs, made = beside(blocks)
+        outputs, makers = dict[str, Port](), dict[str, str]()
+        for name, ports in made.items():
+            for key, port in ports.items():
                 if key in makers:
                     raise MismatchError(
                         f"Parallel: {makers[key]} and {name} both make {key}. Rename one: "
@@ -49,6 +48,10 @@ class Parallel(Composite):
             inputs = block.ports().inputs
             made |= run(block, {k: v for k, v in given.items() if k in inputs}, at / name)
         return made
+
+    def foresee(self, given: Mapping[str, Any]) -> None:
+        for block in self.blocks.values():
+            block.foresee({k: v for k, v in given.items() if k in block.ports().inputs})
 
     def _with(self, changes: dict[str, Any]) -> Self:
         return type(self)(**{**self.blocks, **changes})

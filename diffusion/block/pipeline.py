@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
-from ..errors import InputError, MismatchError
+from ..errors import FileError, InputError, MismatchError, suggest
 from .base import Block
 from .flow import flow
 from .port import Ports
-from .run import BlockError, Place, check, run, wrapped
+from .run import BlockError, Made, Place, check, run, wrapped
+
+if TYPE_CHECKING:
+    from .trace import Tracing
 
 
 class Composite(Block):
@@ -22,10 +26,44 @@ class Composite(Block):
         """Run it. Errors: `InputError` before any work; `BlockError`, which names the block."""
         name = type(self).__name__
         check(self.ports(), given, name, self.sizes())
+        self.foresee(given)
         return wrapped(self.ports(), run(self, given, Place()))
 
     def ports(self) -> Ports:
         return self._ports
+
+    def trace(self, folder: str | Path | None = None, **bounds: Any) -> Tracing:
+        """Record every block that runs inside: `with pipe.trace("run.trace") as t: pipe(...)`.
+
+        See `diffusion.block.trace.Tracing` for the bounds of what is kept.
+        """
+        from .trace import Tracing
+
+        return Tracing(folder, **bounds)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Composite) or not super().__eq__(other):
+            return False
+        ours, theirs = self.children(), other.children()
+        return ours == theirs and list(ours) == list(theirs)
+
+    __hash__ = Block.__hash__
+
+    def save(self, path: str | Path, weights: bool = False) -> None:
+        """Write it as data; see `diffusion.block.file.write`."""
+        from .file import save
+
+        save(self, path, weights)
+
+    @classmethod
+    def load(cls, path: str | Path, custom: Iterable[type] = (), **options: Any) -> Self:
+        """What `save` wrote; see `diffusion.block.file.read`. Errors: another kind of block."""
+        from .file import load
+
+        block = load(path, custom, **options)
+        if not isinstance(block, cls):
+            raise FileError(f"{path}: holds a {type(block).__name__}; expected a {cls.__name__}.")
+        return block
 
 
 class Pipeline(Composite):
@@ -68,6 +106,13 @@ class Pipeline(Composite):
                 raise
         return {name: values[name] for name in self._ports.outputs}
 
+    def foresee(self, given: Mapping[str, Any]) -> None:
+        values = dict(given)
+        for block in self.blocks.values():
+            ports = block.ports()
+            block.foresee({key: values[key] for key in ports.inputs if key in values})
+            values |= {key: Made(port.type) for key, port in ports.outputs.items()}
+
     def insert(self, *, after: str = "", before: str = "", **blocks: Block) -> Pipeline:
         """A pipeline with blocks more: `pipe.insert(after="encode", blur=Blur())`."""
         anchor = after or before
@@ -93,11 +138,14 @@ class Pipeline(Composite):
 
     def workflow(self, outputs: Sequence[str]) -> Pipeline:
         """The blocks that some outputs need, which are then those of the pipeline."""
+        if isinstance(outputs, str):
+            raise InputError(f"workflow: expected names; write [{outputs!r}].")
         made = {key for block in self.blocks.values() for key in block.ports().outputs}
         for key in outputs:
             if key not in made:
                 raise MismatchError(
                     f"workflow: no block makes {key!r}; they make {', '.join(sorted(made))}."
+                    f"{suggest(key, sorted(made))}"
                 )
         wanted, kept = set(outputs), list[str]()
         for name, block in reversed(self.blocks.items()):

@@ -11,10 +11,22 @@ output, or is a `TypedDict` whose keys are the outputs.
 from __future__ import annotations
 
 import inspect
+import re
+import types
 import typing
-from typing import Annotated, Any, NamedTuple, get_args, get_origin, is_typeddict
+from typing import (
+    Annotated,
+    Any,
+    NamedTuple,
+    NotRequired,
+    Union,
+    get_args,
+    get_origin,
+    is_typeddict,
+)
 
 from ..errors import InputError
+from . import kind as kinds
 from .shape import Shape
 
 REQUIRED: Any = inspect.Parameter.empty
@@ -86,7 +98,13 @@ def declared(cls: type) -> Ports:
         if parameter.name not in hints:
             raise InputError(f"{where}: the input {parameter.name!r} has no type.")
         kind, said = _parts(hints[parameter.name])
-        inputs[parameter.name] = Port(kind, _shape(said, where), parameter.default)
+        default = parameter.default
+        if default is not REQUIRED and default is not None and not kinds.holds(default, kind):
+            raise InputError(
+                f"{where}: the input {parameter.name!r} is {name(kind)}, but its default is "
+                f"{default!r:.100}."
+            )
+        inputs[parameter.name] = Port(kind, _shape(said, where), default)
     if "return" not in hints:
         raise InputError(
             f"{where}: its outputs have no names. Annotate what it returns: -> Annotated[Tensor, "
@@ -99,7 +117,7 @@ def name(kind: Any) -> str:
     """A type as people write it."""
     if isinstance(kind, type) and not get_args(kind):
         return kind.__name__
-    return str(kind).replace("typing.", "").replace("NoneType", "None")
+    return re.sub(r"(?:[A-Za-z_]\w*\.)+(\w+)", r"\1", str(kind)).replace("NoneType", "None")
 
 
 def _outputs(hint: Any, inputs: dict[str, Port], where: str) -> Ports:
@@ -108,6 +126,11 @@ def _outputs(hint: Any, inputs: dict[str, Port], where: str) -> Ports:
     if is_typeddict(hint):
         made = {}
         for key, inner in typing.get_type_hints(hint, include_extras=True).items():
+            if get_origin(inner) is NotRequired:
+                raise InputError(
+                    f"{where}: the output {key!r} is NotRequired; outputs are always made. Make it "
+                    "None where there is none."
+                )
             kind, said = _parts(inner)
             made[key] = Port(kind, _shape(said, where))
         return Ports(inputs, made)
@@ -125,6 +148,9 @@ def _outputs(hint: Any, inputs: dict[str, Port], where: str) -> Ports:
 
 def _parts(hint: Any) -> tuple[Any, str | None]:
     """A type, and the string beside it."""
+    if get_origin(hint) in (Union, types.UnionType):  # Annotated[Tensor, "b h w"] | None
+        said = [one for one in map(_parts, get_args(hint)) if one[1] is not None]
+        return hint, said[0][1] if said else None
     if get_origin(hint) is not Annotated:
         return hint, None
     kind, *rest = get_args(hint)

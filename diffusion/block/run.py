@@ -27,8 +27,14 @@ class Place(NamedTuple):
         return Place((*self.path, name), self.step)
 
     def __str__(self) -> str:
-        step = "" if self.step is None else f", step {self.step}"
-        return " > ".join(self.path) + step
+        step = [] if self.step is None else [f"step {self.step}"]
+        return ", ".join([*([" > ".join(self.path)] if self.path else []), *step])
+
+
+class Made(NamedTuple):
+    """A value that a block will have made by then, of this type."""
+
+    type: Any
 
 
 class Recorder(Protocol):
@@ -52,7 +58,8 @@ class BlockError(DiffusionError):
     """
 
     def __init__(self, at: Place, cause: BaseException) -> None:
-        super().__init__(f"{at}: {type(cause).__name__}: {cause}")
+        where = f"{at}: " if str(at) else ""
+        super().__init__(f"{where}{type(cause).__name__}: {cause}")
         self.at, self.values = at, dict[str, Any]()
 
 
@@ -69,24 +76,32 @@ def run(block: Block, given: Mapping[str, Any], at: Place) -> dict[str, Any]:
         raise BlockError(at, error) from error
 
 
-def unwrapped(block: Block, result: Any) -> dict[str, Any]:
-    """What a block returned, by name. Errors: anything that it did not declare."""
+def unwrapped(block: Block, result: Any, sizes: dict[str, int]) -> dict[str, Any]:
+    """What a block returned, by name. Errors: anything that it did not declare.
+
+    Args:
+        sizes: by the names in its shapes, as its inputs have them; new ones are added.
+    """
     ports = block.ports()
     if ports.single:
-        made = dict.fromkeys(ports.outputs, result)
-    elif not ports.outputs:
-        made = {} if result is None else {"?": result}
+        made = {next(iter(ports.outputs)): result}
     else:
-        made = result if isinstance(result, dict) else {"?": result}
-    if made.keys() != ports.outputs.keys():
-        got = type(result).__name__ if "?" in made else ", ".join(made) or "none"
+        made = _named(block, result, ports.outputs)
+    for name, value in made.items():
+        reason = _misfit(value, ports.outputs[name], sizes)
+        if reason is not None:
+            raise InputError(f"{type(block).__name__}'s output {name}: {reason}.")
+    return made
+
+
+def _named(block: Block, result: Any, outputs: Mapping[str, Port]) -> dict[str, Any]:
+    made = {} if result is None and not outputs else result
+    if not isinstance(made, dict) or made.keys() != outputs.keys():
+        got = ", ".join(made) or "none" if isinstance(made, dict) else type(result).__name__
         raise InputError(
-            f"{type(block).__name__} declares the outputs {', '.join(ports.outputs) or 'none'}, "
+            f"{type(block).__name__} declares the outputs {', '.join(outputs) or 'none'}, "
             f"and returned {got}."
         )
-    known = dict(block.sizes())
-    for name, value in made.items():
-        _fitting(f"{type(block).__name__}'s output {name}", value, ports.outputs[name], known)
     return made
 
 
@@ -95,34 +110,40 @@ def wrapped(ports: Ports, made: dict[str, Any]) -> Any:
     return made[next(iter(ports.outputs))] if ports.single else made
 
 
-def check(ports: Ports, given: Mapping[str, Any], where: str, sizes: Mapping[str, int]) -> None:
-    """Raise unless these are a call's inputs: all that are required, no others, of their types."""
-    for name in given:
-        if name not in ports.inputs:
-            there = ", ".join(ports.inputs) or "none"
-            raise InputError(
-                f"{where} has no input {name!r}; it has {there}.{suggest(name, ports.inputs)}"
-            )
-    missing = [n for n, port in ports.inputs.items() if port.required and n not in given]
-    if missing:
+def check(
+    ports: Ports, given: Mapping[str, Any], where: str, sizes: Mapping[str, int]
+) -> dict[str, int]:
+    """Raise unless these are a call's inputs: all that are required, no others, of their types.
+
+    Returns the sizes by the names in the ports' shapes.
+    """
+    inputs = ports.inputs
+    if not given.keys() <= inputs.keys():
+        name = next(name for name in given if name not in inputs)
         raise InputError(
-            f"{where} needs {', '.join(f'{n} ({ports.inputs[n]})' for n in missing)}; got "
-            f"{', '.join(given) or 'nothing'}."
+            f"{where} has no input {name!r}; it has {', '.join(inputs) or 'none'}."
+            f"{suggest(name, inputs)}"
         )
+    if len(given) < len(inputs):
+        missing = [name for name in inputs if name not in given and inputs[name].required]
+        if missing:
+            raise InputError(
+                f"{where} needs {', '.join(f'{n} ({inputs[n]})' for n in missing)}; got "
+                f"{', '.join(given) or 'nothing'}."
+            )
     known = dict(sizes)
     for name, value in given.items():
-        port = ports.inputs[name]
-        if value is None and port.default is None:
-            continue
-        _fitting(f"{where}'s input {name}", value, port, known)
+        reason = _misfit(value, inputs[name], known)
+        if reason is not None and not (value is None and inputs[name].default is None):
+            raise InputError(f"{where}'s input {name}: {reason}.")
+    return known
 
 
-def _fitting(where: str, value: Any, port: Port, known: dict[str, int]) -> None:
-    if not kind.holds(value, port.type):
-        raise InputError(
-            f"{where}: expected {called(port.type)}; got {type(value).__name__}: {value!r:.100}."
-        )
+def _misfit(value: Any, port: Port, known: dict[str, int]) -> str | None:
+    """Why a value does not go where a port is, or None; `known` sizes are those of names."""
+    if type(value) is not port.type and not kind.holds(value, port.type):
+        return f"expected {called(port.type)}; got {type(value).__name__}: {value!r:.100}"
     if port.shape is not None and isinstance(value, Tensor):
         reason = shape.fits(port.shape, tuple(value.shape), known)
-        if reason is not None:
-            raise InputError(f"{where}: got {reason}.")
+        return None if reason is None else f"got {reason}"
+    return None

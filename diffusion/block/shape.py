@@ -82,6 +82,29 @@ class Sizes:
         return Shape(tuple(found), shape.open)
 
 
+def either(a: Shape | None, b: Shape | None, taken: set[str]) -> Shape | None:
+    """What is known of a tensor that has one of two shapes, in the same names.
+
+    Args:
+        taken: names in use; sizes that differ get names of their own, which are added.
+    """
+    if a is None or b is None:
+        return None
+    sizes: list[int | str] = []
+    for one, other in zip(a.sizes, b.sizes, strict=False):
+        known = one
+        if one != other:
+            known = _free(next((s for s in (one, other) if isinstance(s, str)), "n"), taken)
+            taken.add(known)
+        sizes.append(known)
+    return Shape(tuple(sizes), a.open or b.open or len(a.sizes) != len(b.sizes))
+
+
+def alike(a: Shape | None, b: Shape | None) -> bool:
+    """Whether two shapes differ in names only."""
+    return a is None or b is None or Sizes().unify((a, 0), (b, 1))
+
+
 def _token(size: int | str, place: Any) -> Token:
     return size if isinstance(size, int) else (place, size)
 

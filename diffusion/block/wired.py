@@ -28,12 +28,12 @@ class Wired(Composite):
     ) -> None:  # fmt: skip
         names, bound = dict(names or {}), dict(bound or {})
         if isinstance(block, Wired):  # its own names are known outside by others
-            own = {block.names.get(key, key): key for key in block.block.ports().inputs}
-            own |= {block.names.get(key, key): key for key in block.block.ports().outputs}
-            for key in (*names, *bound):
+            for key in names:
                 _there(block, key, block.ports())
-            names = {**block.names, **{own[key]: new for key, new in names.items()}}
-            bound = {**block.bound, **{own[key]: value for key, value in bound.items()}}
+            for key in bound:
+                _input(block, key, block.ports())
+            names = {**block.names, **block.own(names)}
+            bound = {**block.own(bound), **block.bound}
             block = block.block
         self.block: Block = block
         self.names: dict[str, str] = names
@@ -41,22 +41,36 @@ class Wired(Composite):
         inner = block.ports()
         for key in names:
             _there(block, key, inner)
+        self._sizes = dict(block.sizes())
         for key, value in bound.items():
-            _bindable(block, key, value, inner)
+            _bindable(block, key, value, inner, self._sizes)
         inputs = _renamed({k: p for k, p in inner.inputs.items() if k not in bound}, names, block)
         self._ports = Ports(inputs, _renamed(inner.outputs, names, block), inner.single)
-        self._inner = {new: key for key, new in names.items()}
+        self._inner = {names.get(key, key): key for key in inner.inputs if key not in bound}
 
     def sizes(self) -> dict[str, int]:
-        return self.block.sizes()
+        return self._sizes
+
+    def own(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values by the block's own names, which are known outside by others."""
+        ports = self.block.ports()
+        names = {**ports.inputs, **ports.outputs}
+        free = [key for key in names if key in ports.outputs or key not in self.bound]
+        there = {key: self.names.get(key, key) for key in free}
+        return {key: values[name] for key, name in there.items() if name in values}
 
     def children(self) -> dict[str, Block]:
         return {"block": self.block}
 
     def run(self, given: Mapping[str, Any], at: Place) -> dict[str, Any]:
-        own = {self._inner.get(name, name): value for name, value in given.items()}
-        made = self.block.run({**own, **self.bound}, at)
+        made = self.block.run(self._inside(given), at)
         return {self.names.get(name, name): value for name, value in made.items()}
+
+    def foresee(self, given: Mapping[str, Any]) -> None:
+        self.block.foresee(self._inside(given))
+
+    def _inside(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        return {**{self._inner[name]: value for name, value in given.items()}, **self.bound}
 
     def replace(self, changes: Mapping[str, Any] | None = None, **named: Any) -> Wired:
         """With fields of the block replaced; its wires stay."""
@@ -78,13 +92,17 @@ def _there(block: Block, key: str, ports: Ports) -> None:
         )
 
 
-def _bindable(block: Block, key: str, value: Any, ports: Ports) -> None:
-    name = type(block).__name__
+def _input(block: Block, key: str, ports: Ports) -> None:
     if key not in ports.inputs:
         raise InputError(
-            f"{name}.bind: there is no input {key!r}; there are {', '.join(ports.inputs)}."
-            f"{suggest(key, ports.inputs)}"
+            f"{type(block).__name__}.bind: there is no input {key!r}; there are "
+            f"{', '.join(ports.inputs) or 'none'}.{suggest(key, ports.inputs)}"
         )
+
+
+def _bindable(block: Block, key: str, value: Any, ports: Ports, sizes: dict[str, int]) -> None:
+    name = type(block).__name__
+    _input(block, key, ports)
     port = ports.inputs[key]
     if not kind.holds(value, port.type):
         raise InputError(
@@ -92,7 +110,7 @@ def _bindable(block: Block, key: str, value: Any, ports: Ports) -> None:
             f"{value!r:.100}."
         )
     if port.shape is not None and hasattr(value, "shape"):
-        reason = fits(port.shape, tuple(value.shape), dict(block.sizes()))
+        reason = fits(port.shape, tuple(value.shape), sizes)
         if reason is not None:
             raise InputError(f"{name}.bind: {key}: got {reason}.")
 

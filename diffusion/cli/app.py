@@ -7,7 +7,12 @@ from typing import Annotated
 
 import typer
 
+from .blame import blame
+from .compare import compare
 from .group import Commands
+from .pipeline import pipelines
+from .pipeline.commands import FREE
+from .version import version_of
 
 app = typer.Typer(
     cls=Commands,
@@ -31,23 +36,11 @@ ModelFolder = Annotated[
 Strength = Annotated[float | None, typer.Option(help="Of guidance; instead of the model's.")]
 
 
-def _version(show: bool) -> None:
-    if show:
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            typer.echo(version("diffusion-modules"))
-        except PackageNotFoundError:  # run from a source tree that is not installed
-            from .. import __version__
-
-            typer.echo(__version__)
-        raise typer.Exit
-
-
 @app.callback()
 def diffusion(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+        bool,
+        typer.Option("--version", callback=version_of, is_eager=True, help="Show the version."),
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
 ) -> None:
@@ -248,3 +241,8 @@ def demo(
     from ..demo import run
 
     run(out, minutes, seed)
+
+
+pipelines(app)
+app.command(context_settings=FREE)(blame)
+app.command(context_settings=FREE)(compare)

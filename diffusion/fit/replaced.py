@@ -20,6 +20,7 @@ def replaced(model: Model[Any], modules: dict[str, Any]) -> Any:
         if name not in own:
             raise InputError(f"Model.replace: no module is called {name!r}.{suggest(name, own)}")
     other = type(model)(**{**own, **modules}, shape=model.shape, state_dtype=model.state_dtype)
+    other.source = model.source
     if model.average is not None and other.average is not None and "net" not in modules:
         state, own = model.average.state_dict(), other.average.state_dict()
         if {k: v.shape for k, v in state.items()} == {k: v.shape for k, v in own.items()}:

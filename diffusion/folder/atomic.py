@@ -33,11 +33,14 @@ def commit(target: Path, files: dict[str, bytes]) -> None:
     publish(target, write, sum(map(len, every.values())))
 
 
-def publish(target: Path, write: Callable[[Path], None], needed: int) -> None:
+def publish(
+    target: Path, write: Callable[[Path], None], needed: int, flush: bool = True
+) -> None:  # fmt: skip
     """Make the folder `target` of what `write` puts into an empty one, in one step.
 
     Args:
         needed: its bytes, for an error about a full disk. Other errors: see `commit`.
+        flush: whether it must outlive a power cut that follows, which costs time for every file.
     """
     if target.exists() and not (target / MANIFEST).is_file() and any(_children(target)):
         raise FileError(
@@ -49,9 +52,10 @@ def publish(target: Path, write: Callable[[Path], None], needed: int) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
         write(part)
-        _settle(part)
+        _settle(part, flush)
         _swap(part, target)
-        _sync(target.parent)
+        if flush:
+            _sync(target.parent)
     except OSError as error:
         there = next(p for p in target.parents if p.exists())
         free = shutil.disk_usage(there).free
@@ -114,14 +118,13 @@ def _write(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 
 
-def _settle(part: Path) -> None:
-    """Bring a folder to the disk, with the modes that the umask says."""
+def _settle(part: Path, flush: bool) -> None:
+    """Give a folder the modes that the umask says, and bring it to the disk."""
     mask = _umask()
-    for path in sorted(part.rglob("*"), reverse=True):
+    for path in (*sorted(part.rglob("*"), reverse=True), part):
         path.chmod((0o777 if path.is_dir() else 0o666) & ~mask)
-        _sync(path)
-    part.chmod(0o777 & ~mask)
-    _sync(part)
+        if flush:
+            _sync(path)
 
 
 def _swap(part: Path, target: Path) -> None:

@@ -51,11 +51,13 @@ _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in found if not tag.endswith(":timestamp")]
     for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver(
+FLOATS = (
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
     list("-+.0123456789"),
 )
+"""Numbers such as 1e-3, which YAML 1.1 takes for words."""
+_Loader.add_implicit_resolver(*FLOATS)
 
 
 def read(path: Path) -> dict[str, Node]:

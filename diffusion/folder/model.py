@@ -18,6 +18,7 @@ from ..fit.parts import parts
 from ..train.average import own
 from . import atomic, tensors, text
 from .config import build, describe
+from .source import Source
 
 if TYPE_CHECKING:
     from ..model import Model
@@ -55,7 +56,12 @@ def files(model: Model[Any]) -> dict[str, bytes]:
 
 def save(model: Model[Any], folder: str | Path) -> None:
     """Write the folder in one atomic step; see `diffusion.folder.atomic`."""
+    from ..hub.lora import refuse
+
+    refuse(model.parts, "save")
     atomic.commit(Path(folder), files(model))
+    custom = () if model.source is None else model.source.custom
+    model.source = Source(str(Path(folder).resolve()), custom=custom)
 
 
 def load(
@@ -92,6 +98,7 @@ def load(
     tensors.assign(model.parts, weights, str(folder / "weights.safetensors"))
     if model.average is not None and (folder / "average.safetensors").is_file():
         restore(model, folder / "average.safetensors")
+    model.source = Source(str(folder.resolve()), custom=tuple(custom))
     return model
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..errors import FileError, InputError, suggest
+from ..folder.source import source as origin
 from .assemble import Options, alone, pipeline
 from .card import licence
 from .remote import located
@@ -53,12 +54,12 @@ def load(
     if not Path(source).expanduser().exists():
         print(f"{source}: licence: {licence(folder) or 'not stated'}", file=sys.stderr)
     options = Options(dtype, device, variant, progress)
-    if (folder / "model_index.json").is_file():
-        return pipeline(folder, options, modules)
-    if (folder / "model.yaml").is_file():
-        return _own(folder, options, modules)
-    if (folder / "config.json").is_file():
-        return alone(folder, options, modules)
+    readers = {"model_index.json": pipeline, "model.yaml": _own, "config.json": alone}
+    for name, read in readers.items():
+        if (folder / name).is_file():
+            model = read(folder, options, modules)
+            model.source = origin(source, folder, variant, dtype)
+            return model
     raise FileError(
         f"{folder}: no model_index.json (a pipeline), config.json (one network) or model.yaml (a "
         f"model of this library); it holds {_listing(folder)}."

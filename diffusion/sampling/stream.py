@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
@@ -20,10 +21,14 @@ from . import condition
 from .grid import Steps, grid
 from .network import network, weights
 from .start import start
+from .tap import TAP, Begun
 from .watch import Watch, Watched
 
 if TYPE_CHECKING:
     from ..model import Model
+
+
+_AS_IS = contextlib.nullcontext()
 
 
 class Options(TypedDict, total=False):
@@ -87,13 +92,18 @@ def stream(
     noise = model.bind(times=times)
     if getattr(noise, "parameter", None) == "p":
         noise = noise.vary(parameter="logits")
-    draws = rng.samples(rng.entropy() if seed is None else seed, size)
+    seed = rng.entropy() if seed is None else seed
+    draws = rng.samples(seed, size)
     gradients = options.get("gradients", False)
     with torch.set_grad_enabled(gradients):
         z, times = start(model, data, noise, times, size, draws, options)
     if isinstance(model.noise, Bridge):
         noise.prepare(times)
-    predict = network(model, net, noise, times, size)
+    predict = plain = network(model, net, noise, times, size)
+    tap = TAP.get()
+    ear = None if tap is None else tap.sampling()
+    if ear is not None:
+        predict = ear.network(predict)
     if guidance is not None:
         predict = guidance(predict, noise)
     with torch.set_grad_enabled(gradients):
@@ -105,8 +115,14 @@ def stream(
             x, mask = condition.known(model, data, fixed, options.get("mask"), z)
             noise = Fixed(noise, x, mask)
             z = noise.keep(z, times[0], draws)
-    watched = Watched(options.get("watch"), sampler, noise, times)
+    watch = options.get("watch")
+    if ear is not None:
+        watch, predict = ear.watch(watch), ear.guided(predict)
+        ear.begin(Begun(model, noise, sampler, guidance, plain, times, z, y, draws, seed))
+    watched = Watched(watch, sampler, noise, times)
     states = sampler(watched.noise, watched.heard(predict), z, y, times, draws)
+    if ear is not None:
+        states = ear.states(states)
     return _walk(states, z, watched, gradients, options.get("progress", False))
 
 
@@ -119,7 +135,8 @@ def _walk(
     count = len(watched.times) - 1
     with Bar(count, progress, "sampling") as bar:
         for done in range(count):
-            with mode:
+            # Who asks for the states from within such a mode need not enter it at every step.
+            with _AS_IS if torch.is_grad_enabled() is gradients else mode:
                 z = next(states)
                 watched.after(z, done)
             bar.update(done + 1)
@@ -140,7 +157,7 @@ def _finite(z: State, said: State) -> None:
 
     Tokens are never NaN: for them, what the network said last is.
     """
-    hats = [for_x(hat) for hat in tree.leaves(said)]
+    hats = [] if said is None else [for_x(hat) for hat in tree.leaves(said)]
     bad = [~leaf.detach().isfinite().flatten(1).all(1) for leaf in tree.leaves(z)]
     if len(hats) == len(bad):
         bad += [hat[0].detach().isnan().flatten(1).any(1) for hat in hats]

@@ -32,7 +32,7 @@ def test_errors_are_one_line_and_a_traceback_only_when_asked_for(shell):
     assert plain.code == 1
     assert plain.error.startswith("error: ")
     for words in (("--debug", "info", "nowhere"), ("info", "nowhere", "--debug")):
-        assert "no such file" in str(shell(*words).exception)
+        assert "no such folder" in str(shell(*words).exception)
 
 
 def test_help_needs_no_heavy_import():

@@ -1,0 +1,195 @@
+"""Blocks and modules as plain data; see `read` for the way back."""
+
+from __future__ import annotations
+
+import functools
+import re
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+from torch import nn
+
+from ...base import Data
+from ...component import Component, arguments, signature
+from ...errors import InputError
+from ...folder.config import Tensors, describe
+from ...folder.registry import PLAIN, name_of
+from ...model import Model
+from .entry import entry, written_place
+
+MARKS = ("model", "tensor", "missing", "map")
+"""Keys by which a map of one item stands for something else."""
+
+
+class Plain:
+    """Makes plain data of blocks, and collects the models and tensors in them.
+
+    Args:
+        folder: of the file that is to be written. weights: whether models that were read from
+            nowhere are to be written beside it, into `beside`.
+    """
+
+    def __init__(self, folder: Path, beside: Path, weights: bool) -> None:
+        self.folder, self.beside, self.weights = folder, beside, weights
+        self.models: dict[str, dict[str, Any]] = {}
+        self.tensors: Tensors = {}
+        self._names: dict[int, str] = {}
+        self._kept: list[Any] = []
+
+    def value(self, value: Any, path: str, hint: Any = Any) -> Any:
+        """Plain data for one value. `path` is where it stands, for errors and names."""
+        if isinstance(value, Model):
+            name = self._model(value, path)
+            return name if names_model(hint) else {"model": name}
+        if isinstance(value, nn.Module) and any(True for _ in value.parameters()):
+            return {"model": self._network(value, path)}
+        if isinstance(value, Component):
+            return self._component(value, path)
+        if isinstance(value, (list, tuple)):
+            return [self.value(item, f"{path}[{i}]") for i, item in enumerate(value)]
+        if isinstance(value, Mapping):
+            return self._map(value, path)
+        plain = describe(value, self.tensors, path)
+        if isinstance(plain, dict) and set(plain) == {"missing"}:
+            raise InputError(
+                f"{path}: a {plain['missing']} can't be written to a file. Make it a Block or a "
+                "component, a class with fields; or replace it before saving."
+            )
+        return plain
+
+    def _map(self, value: Mapping[Any, Any], path: str) -> dict[str, Any]:
+        for key in value:
+            if not isinstance(key, str):
+                raise InputError(f"{path}: the keys of maps in a file are words; got {key!r}.")
+        plain = {key: self.value(item, f"{path}.{key}") for key, item in value.items()}
+        plainly = "id" not in plain and not (len(plain) == 1 and next(iter(plain)) in MARKS)
+        return plain if plainly else {"map": plain}
+
+    def _component(self, value: Component, path: str) -> dict[str, Any]:
+        cls, name = type(value), name_of(type(value))
+        own, hint, free = everything(value), hints(cls), named_freely(cls)
+        if isinstance(value, Data):
+            own = {key: item for key, item in own.items() if key not in ("w", "y")}
+        clash = {"id", "version"} & own.keys()
+        if clash:
+            raise InputError(f"{path}: {cls.__name__} has an argument {clash.pop()!r}, which in a "
+                             "file is the module's own. Rename it.")  # fmt: skip
+        plain = {
+            key: self.value(item, path if key in free else f"{path}.{key}", hint.get(key, Any))
+            for key, item in own.items()
+        }
+        return {"id": name, "version": cls.version, **plain}
+
+    def _model(self, model: Model[Any], path: str) -> str:
+        if id(model) in self._names:
+            return self._names[id(model)]
+        if model.source is None:
+            model.source = self._shared(model)
+        if model.source is None and not self.weights:
+            raise InputError(
+                f"{path}: this model was built here, and its weights are in no folder. Save it "
+                "with model.save(folder); or save the pipeline with weights=True, which does so "
+                "beside it."
+            )
+        if model.source is None:
+            _whole(model, path)
+            name = self._named(model, "model")
+            model.save(self.beside / name)
+        else:
+            name = self._named(model, Path(model.source.place).name)
+        self.models[name] = self._entry(model, path)
+        return name
+
+    def _shared(self, model: Model[Any]) -> Any:
+        """Where another model of the same networks was read from or written to."""
+        same = (m for m in self._kept if isinstance(m, Model) and m.net is model.net)
+        return next((other.source for other in same), None)
+
+    def _entry(self, model: Model[Any], path: str) -> dict[str, Any]:
+        found = entry(model, path)
+        source = found.source
+        plain: dict[str, Any] = {"load": written_place(source, self.folder)}
+        plain |= {"revision": source.commit} if source.commit else {}
+        plain |= {"variant": source.variant} if source.variant else {}
+        plain |= {"dtype": str(source.dtype).removeprefix("torch.")} if source.dtype else {}
+        plain["hash"] = found.hash
+        plain |= {"shape": list(found.shape)} if found.shape else {}
+        changed = {k: self.value(v, f"{path}.{k}") for k, v in found.modules.items()}
+        return plain | ({"modules": changed} if changed else {})
+
+    def _network(self, network: nn.Module, path: str) -> str:
+        """A block's own network: its arguments here, its weights among the tensors."""
+        if id(network) in self._names:
+            return self._names[id(network)]
+        if not isinstance(network, Component):
+            raise InputError(
+                f"{path}: {type(network).__name__} is a torch module that a file can't describe; "
+                "derive it from diffusion.base.Net, or make it a component."
+            )
+        if not self.weights:
+            raise InputError(
+                f"{path}: the weights of this {type(network).__name__} are in no folder; save the "
+                "pipeline with weights=True, which writes them beside it."
+            )
+        name = self._named(network, type(network).__name__.lower())
+        self.models[name] = self._component(network, path)
+        self.tensors |= {f"{name}/{key}": item for key, item in network.state_dict().items()}
+        return name
+
+    def _named(self, value: Any, wanted: str) -> str:
+        name = base = re.sub(r"\W+", "_", wanted).strip("_") or "model"
+        count = 2
+        while name in self._names.values():
+            name, count = f"{base}{count}", count + 1
+        self._names[id(value)] = name
+        self._kept.append(value)
+        return name
+
+
+def _whole(model: Model[Any], path: str) -> None:
+    """Raise if a model that was just saved could not be read again."""
+    for key in ("data", "schedule", "noise", "net", "time", "guidance", "sampler"):
+        plain = describe(getattr(model, key), {}, key)
+        if "'missing'" in repr(plain):
+            raise InputError(
+                f"{path}: the model's {key} holds what no file can: {plain!r:.200}. Read the model "
+                "with diffusion.load, or save it in a format that holds it."
+            )
+
+
+def everything(value: Component) -> dict[str, Any]:
+    """A component's arguments; those of any name as one map, by their parameter's name."""
+    own, known = arguments(value), signature(type(value)).parameters
+    given: dict[str, Any] = value.__dict__.get("_arguments", {})
+    rest = {key: item for key, item in given.items() if key not in known}
+    return {**own, **dict.fromkeys(named_freely(type(value)), rest)}
+
+
+def named_freely(cls: type) -> list[str]:
+    """The parameter of a constructor that takes arguments of any name, if it has one."""
+    known = signature(cls).parameters.values()
+    return [one.name for one in known if one.kind is one.VAR_KEYWORD]
+
+
+@functools.cache
+def hints(cls: type) -> dict[str, Any]:
+    """The types of a class's arguments, where they can be looked up."""
+    if cls in [plain for plain, _ in PLAIN.values()]:
+        return {}
+    found: dict[str, Any] = {}
+    for where in (cls, cls.__init__):  # type: ignore[misc]
+        try:
+            found |= typing.get_type_hints(where)
+        except (NameError, TypeError):
+            continue  # names for type checkers only: nothing to go by
+    return found
+
+
+def names_model(hint: Any) -> bool:
+    """Whether a string for this type is a model's name."""
+    options = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    origins = [get_origin(one) or one for one in options]
+    return Model in origins and str not in origins

@@ -1,0 +1,5 @@
+"""The commands for pipelines."""
+
+from .commands import pipelines
+
+__all__ = ["pipelines"]

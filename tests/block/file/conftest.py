@@ -1,0 +1,34 @@
+"""A small pipeline with a model of its own folder."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from diffusion import Model, data, net, noise, sampler, schedule
+from diffusion.block import Decode, Denoise, Pipeline
+
+
+def tiny(seed: int = 0, **modules) -> Model:
+    """A model that makes pictures of 8 by 8, with weights that are not all zero."""
+    torch.manual_seed(seed)
+    own = {"data": data.Images(), "schedule": schedule.Cosine(100), "noise": noise.Gaussian(),
+           "net": net.UNet((1, 8)), "sampler": sampler.DDIM()}  # fmt: skip
+    made = Model(**{**own, **modules}, shape=(1, 8, 8))
+    for parameter in made.parts.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    return made
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Model:
+    """A model that was saved in the folder `digits`."""
+    made = tiny()
+    made.save(tmp_path / "digits")
+    return Model.load(tmp_path / "digits")
+
+
+@pytest.fixture
+def pipe(model: Model) -> Pipeline:
+    """From noise to pictures."""
+    return Pipeline(denoise=Denoise(model, steps=3), decode=Decode(model))

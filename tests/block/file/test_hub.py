@@ -1,0 +1,56 @@
+"""Pipelines of models in repositories of a hub: pinned by commit, by hash, and by the lock."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from diffusion import hub, schedule
+
+from ...hub.server import SHA, serving
+from .conftest import tiny
+
+PROGRAM = """
+import diffusion, sys, yaml
+from diffusion.block import Decode, Denoise, Pipeline
+from diffusion.block.file import lock
+path = sys.argv[1]
+model = diffusion.load("owner/digits")
+Pipeline(denoise=Denoise(model, 2), decode=Decode(model)).save(path)
+free = path.replace("pinned.yaml", "free.yaml")
+plain = yaml.safe_load(open(path))
+plain["models"]["digits"] = {"load": "owner/digits"}
+open(free, "w").write(yaml.dump(plain, sort_keys=False))
+two = Pipeline.load(free)
+print(two["denoise"].model.source.commit, two["denoise"].model is two["decode"].model)
+lock(free)
+print(Pipeline.load(free, locked=True)(batch=1, seed=0).shape)
+"""
+
+
+def test_a_repository_is_pinned(tmp_path: Path) -> None:
+    table = schedule.Linear(1000, 0.9999, 0.98)
+    network = hub.net.UNet2DModel(
+        sample_size=8, in_channels=1, out_channels=1, block_out_channels=(8, 16),
+        layers_per_block=1, norm_num_groups=4, down_block_types=("DownBlock2D", "AttnDownBlock2D"),
+        up_block_types=("AttnUpBlock2D", "UpBlock2D"),
+    )  # fmt: skip
+    tiny(schedule=table, net=hub.Denoiser(network, table)).save(
+        tmp_path / "hub/owner/digits", format="diffusers"
+    )
+    path = tmp_path / "pinned.yaml"
+    with serving(tmp_path / "hub") as address:
+        environ = {**os.environ, "HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "home"),
+                   "OMP_NUM_THREADS": "1", "HF_HUB_DISABLE_XET": "1"}  # fmt: skip
+        words = [sys.executable, "-c", PROGRAM, str(path)]
+        done = subprocess.run(words, env=environ, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [f"{SHA} True", "torch.Size([1, 1, 8, 8])"]
+    entry = yaml.safe_load(path.read_text())["models"]["digits"]
+    assert (entry["load"], entry["revision"]) == ("owner/digits", SHA)
+    locked = yaml.safe_load((tmp_path / "free.lock").read_text())["models"]["digits"]
+    assert locked["commit"] == SHA
+    weights = "unet/diffusion_pytorch_model.safetensors"
+    assert {weights, "model_index.json"} <= locked["files"].keys()
