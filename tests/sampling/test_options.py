@@ -102,7 +102,7 @@ def test_a_sampling_that_ends_in_nan_is_an_error() -> None:
 def test_wrong_starts_are_errors() -> None:
     with pytest.raises(InputError, match=r"sample.z: expected states of shape \(1, 3\)"):
         model().sample(batch=1, z=torch.zeros(1, 4), steps=3)
-    with pytest.raises(InputError, match="items to be noised\): one"):
+    with pytest.raises(InputError, match=r"items to be noised\): one"):
         model().sample(z=torch.zeros(1, 3), start=torch.zeros(1, 3), steps=3)
     with pytest.raises(InputError, match=r"strength: expected a share of time in \(0, 1\], got 2"):
         model().sample(start=torch.zeros(1, 3), strength=2, steps=3)
