@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 
 from ... import hub
+from ...base import Schedule
 from ...component import same
 from ...errors import InputError
 from ...fit import MODULES
@@ -16,14 +17,19 @@ from ...fit.modules import precision
 from ...folder.config import describe
 from ...folder.source import Source
 from ...folder.source import commit as folder_commit
+from ...hub.denoiser import Denoiser
 from ...hub.remote import located
+from ...hub.scheduler import Timestep
 from ...model import Model
 from ...tree import State
+from ..task.net import remade
 from . import digest
 
 TRAINING = ("loss", "optimizer", "time")
 """Modules that a pipeline has no use for: they are written where they can be."""
 SETTINGS = ("ema", "clip", "seed")
+TIMESTEP = "timestep"
+"""What is written of a folder's denoiser that a scheduler of another kind tells the time."""
 
 
 class Entry(NamedTuple):
@@ -83,6 +89,9 @@ def entry(model: Model[Any], name: str) -> Entry:
     changed |= {
         key: getattr(model, key) for key in SETTINGS if getattr(model, key) != getattr(theirs, key)
     }
+    if "net" in changed and told(theirs.net, model.schedule, model.net) is not None:
+        changed = {TIMESTEP if k == "net" else k: v for k, v in changed.items()}
+        changed[TIMESTEP] = model.net.timestep
     for key in ("net", "data"):
         if key in changed and (key == "net" or model.data.modules()):
             raise InputError(
@@ -90,6 +99,20 @@ def entry(model: Model[Any], name: str) -> Entry:
                 "weights=True."
             )
     return Entry(source, digest.of_weights(folder, source.variant), shape, changed)
+
+
+def told(base: Any, schedule: Schedule, other: Any) -> Any:
+    """A folder's denoiser that is told the times of `other`, if nothing else parts them, or None.
+
+    Args:
+        other: a denoiser, or a `Timestep`.
+    """
+    timestep = other.timestep if isinstance(other, Denoiser) else other
+    if not isinstance(base, Denoiser) or not isinstance(timestep, Timestep):
+        return None
+    made = remade(base, schedule, timestep=timestep)
+    alike = other is timestep or describe(made, {}, "net") == describe(other, {}, "net")
+    return made if alike else None
 
 
 def _with_classes(model: Model[Any]) -> Source:

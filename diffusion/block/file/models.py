@@ -15,7 +15,7 @@ from ...folder import tensors
 from ...folder.lines import Node
 from ...folder.source import Source
 from . import digest
-from .entry import SETTINGS, fetch, folder_of, read_place
+from .entry import SETTINGS, TIMESTEP, fetch, folder_of, read_place, told
 
 if TYPE_CHECKING:
     from .build import Builder
@@ -100,10 +100,15 @@ class Models:
                 sides = None if shape is None else tuple(shape)
                 self.bases[key] = fetch(source, self.device, sides)
             changes = self._changes(name, nodes)
+            if TIMESTEP in changes:
+                base, timestep = self.bases[key], changes.pop(TIMESTEP)
+                changes["net"] = told(base.net, changes.get("schedule", base.schedule), timestep)
+                if changes["net"] is None:
+                    raise FileError(f"{TIMESTEP}: the model is no folder of Diffusers")
             return self.bases[key].replace(**changes) if changes else self.bases[key]
         except (DiffusionError, TypeError) as error:
-            told = str(error).replace("Model.load(folder,", "Pipeline.load(path,")
-            raise FileError(told if place in told else f"{place}: {name}: {told}") from error
+            said = str(error).replace("Model.load(folder,", "Pipeline.load(path,")
+            raise FileError(said if place in said else f"{place}: {name}: {said}") from error
 
     def _same(self, name: str, nodes: Mapping[str, Node], source: Source) -> None:
         """Raise if the weights are others than when the file was written."""
@@ -113,15 +118,15 @@ class Models:
         if "hash" not in nodes:
             return
         found, wanted = digest.of_weights(folder, source.variant), nodes["hash"]
-        told = (
+        other = (
             f"{name}: the weights in {folder} are not those that this file was written with (their "
             f"SHA-256 is {found[:12]}..., expected {wanted.plain()!s:.12}...). If they are meant, "
             "remove the key 'hash'"
         )
-        _expect(found == wanted.value, wanted, told)
+        _expect(found == wanted.value, wanted, other)
 
     def _changes(self, name: str, nodes: Mapping[str, Node]) -> dict[str, Any]:
-        allowed = [key for key in (*MODULES, *SETTINGS) if key != "net"]
+        allowed = [key for key in (*MODULES, *SETTINGS, TIMESTEP) if key != "net"]
         found = {}
         for key, node in _entries(nodes.get("modules"), f"{name}.modules").items():
             near = f"{name}.modules: no {key!r}; there are {', '.join(allowed)}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -76,6 +77,16 @@ class Prompts(Module):
     def null(self) -> dict[str, Tensor]:
         """The conditions that stand for no prompt, `[1, ...]`."""
         return self.encode([""])
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Tokenizers are shared: they never change, and a copy would not compare equal."""
+        for name in self.components():
+            if name.startswith("tokenizer"):
+                memo[id(getattr(self, name))] = getattr(self, name)
+        made = type(self).__new__(type(self))
+        memo[id(self)] = made
+        vars(made).update(copy.deepcopy(vars(self), memo))
+        return made
 
     def train(self, mode: bool = True) -> Self:
         """Nothing: frozen encoders stay in evaluation mode."""

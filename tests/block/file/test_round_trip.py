@@ -18,6 +18,7 @@ from diffusion.block import (
     Pipeline,
     Repeat,
     Wired,
+    scheduled,
 )  # fmt: skip
 from diffusion.component import same
 from diffusion.errors import DiffusionError, FileError, InputError
@@ -182,6 +183,12 @@ def test_a_model_of_diffusers_with_another_sampler(tmp_path):
     two = back(pipe, tmp_path / "p.yaml")
     assert two["denoise"].model.sampler == sampler.Adams(order=3)
     assert two["denoise"].model.shape == (1, 16, 16)
+    assert torch.equal(two(batch=1, seed=0), pipe(batch=1, seed=0))
+    euler = scheduled(model, "EulerDiscreteScheduler")  # tells its network the time otherwise
+    assert euler.net.timestep != model.net.timestep
+    pipe = Pipeline(denoise=Denoise(euler, 2))
+    two = back(pipe, tmp_path / "p.yaml")
+    assert two["denoise"].model.net.timestep == euler.net.timestep
     assert torch.equal(two(batch=1, seed=0), pipe(batch=1, seed=0))
 
 

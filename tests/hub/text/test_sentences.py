@@ -1,5 +1,6 @@
 """Conditions from encoders of sentences."""
 
+import copy
 import json
 from pathlib import Path
 
@@ -65,6 +66,15 @@ def test_a_folder_of_transformers(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"architectures": ["MyModel"]}))
     with pytest.raises(FileError, match=r"no 'MyModel' is loaded here"):
         Sentences.read(tmp_path, length=12)
+
+
+def test_a_deep_copy_has_equal_arguments_and_encoders_of_its_own() -> None:
+    prompts = sentences()
+    other = copy.deepcopy(prompts)
+    assert other == prompts
+    assert other.text_encoder is not prompts.text_encoder
+    assert torch.equal(other(TEXTS[:2])["encoder_hidden_states"],
+                       prompts(TEXTS[:2])["encoder_hidden_states"])  # fmt: skip
 
 
 def test_a_label_is_the_direction_of_the_mean_at_unit_variance() -> None:
