@@ -4,10 +4,12 @@
 installed if none is.
 """
 
+import fcntl
 import functools
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "chrome")
@@ -17,15 +19,27 @@ PACKAGE = "chromium-headless-shell"
 @functools.cache
 def browser() -> str:
     """The command of a browser. Errors: there is none, and none can be installed."""
-    found = next((path for name in NAMES if (path := shutil.which(name))), None)
+    found = there()
     if found is None and shutil.which("apt-get") and os.geteuid() == 0:
-        quiet = {"check": True, "capture_output": True, "timeout": 300}
-        subprocess.run(["apt-get", "update"], **quiet)  # type: ignore[call-overload]
-        install = ["apt-get", "install", "-y", "--no-install-recommends", PACKAGE]
-        subprocess.run(install, **quiet)  # type: ignore[call-overload]
-        found = shutil.which(PACKAGE)
+        with Path(tempfile.gettempdir(), "apt-for-tests.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # of two processes of tests, one installs
+            if there() is None:
+                install()
+        found = there()
     assert found, f"these tests need a browser: install {PACKAGE} or chromium"
     return found
+
+
+def there() -> str | None:
+    """The first of the known browsers that is installed."""
+    return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+def install() -> None:
+    """The browser of Debian, which has no window."""
+    for words in (["update"], ["install", "-y", "--no-install-recommends", PACKAGE]):
+        done = subprocess.run(["apt-get", *words], capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr[-2000:]
 
 
 def opened(page: Path, *options: str) -> subprocess.CompletedProcess[str]:
