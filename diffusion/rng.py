@@ -135,9 +135,28 @@ def uniform(like: Tensor, rng: Rng = None) -> Tensor:
     return _draw(Tensor.uniform_, like.shape, like, torch.float64, rng)
 
 
+def seeded(like: Tensor, seeds: np.ndarray[Any, Any], place: int) -> Tensor:
+    """Standard normal noise, row i a function of (seed i, place): quick, for very many of them.
+
+    Seeds are mixed by SplitMix64 (Steele et al. 2014, figure 15).
+    """
+    one, mixed = Generator(), _mixed(seeds.astype(np.uint64) ^ _mixed(np.array([place], np.uint64)))
+    rng = (one.manual_seed(seed) for seed in (mixed >> np.uint64(1)).tolist())
+    return _draw(Tensor.normal_, like.shape, like, like.dtype, rng)
+
+
+def _mixed(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    x = x + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    found: np.ndarray[Any, Any] = x ^ (x >> np.uint64(31))
+    return found
+
+
 def _draw(
-    fill: Callable[..., Tensor], shape: Sequence[int], like: Tensor, dtype: torch.dtype, rng: Rng
-) -> Tensor:
+    fill: Callable[..., Tensor], shape: Sequence[int], like: Tensor, dtype: torch.dtype,
+    rng: Generator | Iterable[Generator] | None,
+) -> Tensor:  # fmt: skip
     if rng is None:
         return fill(torch.empty(shape, dtype=dtype, device=like.device))
     # Half types draw in float32, so that one seed gives one picture in every precision.

@@ -1,5 +1,6 @@
 """Draws are functions of (seed, sample), however many are drawn together and ahead."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -48,3 +49,16 @@ def test_a_global_generator_is_put_back_where_it_was() -> None:
     assert torch.equal(torch.rand(4), expected)
     with rng.scope(7):
         assert torch.equal(torch.rand(2), first)
+
+
+def test_seeded_rows_depend_on_their_own_seed_and_the_place() -> None:
+    seeds = np.arange(4096) * 7919
+    rows = rng.seeded(torch.empty(4096, 3), seeds, place=5)
+    assert torch.equal(rows[100:200], rng.seeded(torch.empty(100, 3), seeds[100:200], place=5))
+    assert not torch.equal(rows, rng.seeded(torch.empty(4096, 3), seeds, place=6))
+    half = rng.seeded(torch.empty(4096, 3, dtype=torch.bfloat16), seeds, place=5)
+    assert torch.equal(half, rows.bfloat16())
+    # Means of 4,096 unit normals have the deviation 1/64; so has a row's product with the next.
+    assert rows.mean(0).abs().max() < 5 / 64
+    assert (rows[1:] * rows[:-1]).mean(0).abs().max() < 5 / 64
+    assert (rows.square().mean(0) - 1).abs().max() < 5 * 2**0.5 / 64

@@ -9,6 +9,7 @@ and of the place of m in the tree of halvings (Levy's construction; as a tree of
 
 import math
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
@@ -24,7 +25,7 @@ class Brownian:
     def __init__(self, like: Tensor, rng: Rng, eta: float) -> None:
         self._like, self._power = like, 2 * eta**2
         each = [rng] * len(like) if rng is None or isinstance(rng, Generator) else rng
-        self._seeds = [int(torch.randint(2**62, (), generator=one)) for one in each]
+        self._seeds = np.array([int(torch.randint(2**62, (), generator=one)) for one in each])
         self._nodes: dict[int, tuple[int, Tensor]] = {}
 
     def add(self, z: Tensor, phi: float, start: float, end: float) -> Tensor:
@@ -64,8 +65,7 @@ class Brownian:
         below = at - low if at < 0.5 else low_left - at_left
         above = high - at if at < 0.5 else at_left - high_left
         whole = below + above
-        draws = [random.generator(seed, "path", place) for seed in self._seeds]
-        xi = random.normal(self._like, draws)
+        xi = random.seeded(self._like, self._seeds, place)
         mean = torch.lerp(left, right, below / whole)
         return mean.add_(xi, alpha=math.sqrt(below * above / whole))
 
