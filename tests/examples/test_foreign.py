@@ -151,7 +151,7 @@ def test_terrain_quick(maps) -> None:
     result = terrain.main(["--quick"])
     assert result["denoising"][20.0]["network"] < result["denoising"][20.0]["blur"]
     assert result["denoising"][0.5]["network"] > result["denoising"][0.5]["blur"]
-    assert result["from one call"]["to 20, 3"] < result["from one call"]["to 0, 3"]
+    assert result["from one call"]["to 20, 3 calls"] < result["from one call"]["to 0, 3 calls"]
     assert json.loads(Path("out/terrain/result.json").read_text())["rough"] == result["rough"]
     assert Image.open("out/terrain/samples.png").height > 128
 
