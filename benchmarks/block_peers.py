@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -59,9 +59,12 @@ def _modular(unet: Any, scheduler: Any) -> Callable[..., object]:
     )  # fmt: skip
 
     class Begin(m.ModularPipelineBlocks):
-        expected_components = [ComponentSpec("scheduler", type(scheduler))]  # noqa: RUF012
-        inputs = [InputParam("steps")]  # noqa: RUF012
-        intermediate_outputs = [OutputParam("latents"), OutputParam("timesteps")]  # noqa: RUF012
+        expected_components: ClassVar[list[Any]] = [ComponentSpec("scheduler", type(scheduler))]
+        inputs: ClassVar[list[Any]] = [InputParam("steps")]
+        intermediate_outputs: ClassVar[list[Any]] = [
+            OutputParam("latents"),
+            OutputParam("timesteps"),
+        ]
 
         def __call__(self, components: Any, state: Any) -> Any:
             own = self.get_block_state(state)
@@ -72,26 +75,26 @@ def _modular(unet: Any, scheduler: Any) -> Callable[..., object]:
             return components, state
 
     class Predict(m.ModularPipelineBlocks):
-        expected_components = [ComponentSpec("unet", type(unet))]  # noqa: RUF012
-        inputs = [InputParam("latents")]  # noqa: RUF012
+        expected_components: ClassVar[list[Any]] = [ComponentSpec("unet", type(unet))]
+        inputs: ClassVar[list[Any]] = [InputParam("latents")]
 
         def __call__(self, components: Any, own: Any, i: int, t: Any) -> Any:
             own.said = components.unet(own.latents, t).sample
             return components, own
 
     class Step(m.ModularPipelineBlocks):
-        expected_components = [ComponentSpec("scheduler", type(scheduler))]  # noqa: RUF012
-        inputs = [InputParam("latents")]  # noqa: RUF012
-        intermediate_outputs = [OutputParam("latents")]  # noqa: RUF012
+        expected_components: ClassVar[list[Any]] = [ComponentSpec("scheduler", type(scheduler))]
+        inputs: ClassVar[list[Any]] = [InputParam("latents")]
+        intermediate_outputs: ClassVar[list[Any]] = [OutputParam("latents")]
 
         def __call__(self, components: Any, own: Any, i: int, t: Any) -> Any:
             own.latents = components.scheduler.step(own.said, t, own.latents, eta=0.0).prev_sample
             return components, own
 
     class Loop(m.LoopSequentialPipelineBlocks):
-        block_classes = [Predict, Step]  # noqa: RUF012
-        block_names = ["predict", "step"]  # noqa: RUF012
-        loop_inputs = [InputParam("timesteps")]  # noqa: RUF012
+        block_classes: ClassVar[list[Any]] = [Predict, Step]
+        block_names: ClassVar[list[Any]] = ["predict", "step"]
+        loop_inputs: ClassVar[list[Any]] = [InputParam("timesteps")]
 
         @torch.no_grad()
         def __call__(self, components: Any, state: Any) -> Any:
@@ -102,8 +105,8 @@ def _modular(unet: Any, scheduler: Any) -> Callable[..., object]:
             return components, state
 
     class Whole(m.SequentialPipelineBlocks):
-        block_classes = [Begin, Loop]  # noqa: RUF012
-        block_names = ["begin", "loop"]  # noqa: RUF012
+        block_classes: ClassVar[list[Any]] = [Begin, Loop]
+        block_names: ClassVar[list[Any]] = ["begin", "loop"]
 
     pipe = Whole().init_pipeline()
     pipe.update_components(unet=unet, scheduler=scheduler)

@@ -15,7 +15,7 @@ import torch
 from .. import tree
 from ..errors import FileError, suggest
 from ..fit.parts import parts
-from ..train.average import own
+from ..train.average import own, unshare
 from . import atomic, tensors, text
 from .config import build, describe
 from .source import Source
@@ -41,7 +41,7 @@ def files(model: Model[Any]) -> dict[str, bytes]:
     plain["shape"] = tree.map(list, model.shape)
     plain["dtype"] = tree.map(lambda one: str(one).removeprefix("torch."), model.state_dtype)
     plain["trained"] = {"steps": model.run.step, "epochs": len(model.run.history)}
-    frozen = [k for k, value in model.parts.named_parameters() if not value.requires_grad]
+    frozen = _frozen(model)
     plain |= {"frozen": frozen} if frozen else {}
     weights = {f"weight.{k}": v for k, v in model.parts.state_dict().items()}
     weights |= {f"{BUFFERS}{key}": value for key, value in small.items()}
@@ -104,9 +104,18 @@ def load(
 
 def restore(model: Model[Any], path: Path) -> None:
     """Give a model's average the tensors of a file, which has none of those that are frozen."""
+    stored = tensors.read(path)
+    unshare(model.average, model.parts, stored)
     state, mine = model.average.state_dict(), own(model.average, model.parts)
     shared = {name: value for name, value in state.items() if name not in mine}
-    tensors.assign(model.average, {**shared, **tensors.read(path)}, str(path))
+    tensors.assign(model.average, {**shared, **stored}, str(path))
+
+
+def _frozen(model: Model[Any]) -> list[str]:
+    """Weights that are left out of training, and of the average if there is one."""
+    mine = {} if model.average is None else own(model.average, model.parts)
+    named = model.parts.named_parameters()
+    return [k for k, value in named if not value.requires_grad and f"module.{k}" not in mine]
 
 
 def _freeze(built: dict[str, Any], names: Any, where: Path) -> None:

@@ -73,7 +73,8 @@ def fill(
         wish = torch.float32 if dtype and any(w in name for w in whole) else dtype
         return name, _cast(tensor, wish, target)
 
-    pages = PAGES if dtype or target.type != "cpu" else None
+    half = any(entry["dtype"] == "F16" for _, entry in entries.values())  # cast on a CPU
+    pages = PAGES if dtype or half or target.type != "cpu" else None
     tensors = chain.from_iterable(mapped(path, pages) for path in files)
     found: dict[str, Tensor] = {}
     with Bar(len(names), progress, f"loading {what}") as bar, ThreadPoolExecutor(2) as pool:

@@ -68,7 +68,10 @@ class Adaptive(Sampler):
                 "Adaptive: steps of any length need continuous times, time=Continuous()."
             )
         if isinstance(noise, Fixed):
-            raise InputError("Adaptive can't hold known positions. Use Adams(), or RungeKutta().")
+            raise InputError(
+                "Adaptive can't hold known positions, nor be told another state between its steps. "
+                "Use Adams(), or RungeKutta()."
+            )
         flow = Flow(noise, predict, y, z.dtype)
         near = at(noise.clock, [LAST / (1 - LAST)], True)[0]
         u = torch.full((len(z),), times[0], dtype=torch.float64, device=z.device)

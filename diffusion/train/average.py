@@ -13,7 +13,7 @@ it: they have no second copy, in memory or in files.
 
 import copy
 import math
-from collections.abc import Container
+from collections.abc import Container, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -78,6 +78,16 @@ def own(average: nn.Module, parts: nn.Module) -> dict[str, Tensor]:
     places = {value.data_ptr() for value in parts.parameters() if value.numel()}
     state = average.state_dict()
     return {name: value for name, value in state.items() if value.data_ptr() not in places}
+
+
+def unshare(average: nn.Module, parts: nn.Module, names: Iterable[str]) -> None:
+    """Give an average places of its own for tensors that it shares, so that they can be written."""
+    mine, weights = own(average, parts), dict(average.named_parameters())
+    for name in names:
+        if name in weights and name not in mine:
+            path, _, leaf = name.rpartition(".")
+            value = nn.Parameter(weights[name].detach().clone(), requires_grad=False)
+            average.get_submodule(path)._parameters[leaf] = value
 
 
 def sampled(parts: nn.Module) -> nn.Module:

@@ -101,3 +101,51 @@ def test_frozen_weights_are_shared_in_memory_and_left_out_of_files(
     again = model.replace(ema=ema)
     assert checkpoint.resume(again, tmp_path / "run")
     assert torch.equal(again.sample(batch=4, seed=1), model.sample(batch=4, seed=1))
+
+
+def trained_model(**options: Any) -> diffusion.Model[Any]:
+    torch.manual_seed(0)
+    model = diffusion.Model(
+        data.Identity(torch.randn(16, 2), batch=8), schedule.Flow(10), noise.Gaussian("velocity"),
+        MLP(2), loss.Simple(), **options,
+    )  # fmt: skip
+    [*model.train(2)]
+    return model
+
+
+@pytest.mark.parametrize("ema", [0.9, train.Profile((0.05, 0.1), every=1)])
+def test_freezing_after_training_leaves_weights_and_averages_as_they_are(
+    tmp_path: Path, ema: Any
+) -> None:
+    model = trained_model(ema=ema)
+    before = {k: v.clone() for k, v in model.net.state_dict().items()}
+    samples = model.sample(batch=4, seed=1)
+    model.net.requires_grad_(False)
+    model.save(tmp_path / "model")
+    loaded = diffusion.Model.load(tmp_path / "model")
+    ours = [loaded] if isinstance(ema, train.Profile) else [loaded, model.replace(seed=1)]
+    for other in ours:
+        assert torch.equal(other.sample(batch=4, seed=1), samples)
+        assert all(torch.equal(v, before[k]) for k, v in other.net.state_dict().items())
+
+
+def test_another_autoencoder_is_not_written_over() -> None:
+    class Scaled(nn.Module):
+        def __init__(self, by: float) -> None:
+            super().__init__()
+            self.by = nn.Parameter(torch.tensor(by))
+
+        def encode(self, x: torch.Tensor) -> torch.Tensor:
+            return x * self.by
+
+        def decode(self, x: torch.Tensor) -> torch.Tensor:
+            return x / self.by
+
+    first, second = Scaled(2.0), Scaled(5.0)
+    latents = data.Latent(torch.randn(16, 2), None, 8, autoencoder=first, scale=1.0)
+    model = trained_model(ema=0.9).replace(data=latents)
+    [*model.train(2)]
+    other = model.replace(data=data.Latent(autoencoder=second, scale=1.0))
+    assert (float(first.by), float(second.by)) == (2.0, 5.0)
+    ratio = model.sample(batch=4, seed=1) / other.sample(batch=4, seed=1)
+    torch.testing.assert_close(ratio, torch.full_like(ratio, 2.5))

@@ -8,6 +8,7 @@ import yaml
 from diffusion.block import Pipeline
 from diffusion.block.file import load
 from diffusion.folder import registry
+from diffusion.folder.registry import library
 
 from .blocks import Darken, Renewed
 from .conftest import tiny
@@ -63,7 +64,7 @@ BAD = {
 @pytest.fixture(scope="module", autouse=True)
 def warm():
     """The catalogue of classes is imported once, whatever the file says."""
-    registry.library()
+    library()
 
 
 def test_the_good_file_is_good(tmp_path):
