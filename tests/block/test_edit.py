@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from diffusion import sampler
-from diffusion.block import Block, Branch, Parallel, Pipeline, Repeat
+from diffusion.block import Branch, Parallel, Pipeline, Repeat
 from diffusion.component import arguments
 from diffusion.errors import InputError, MismatchError
 
-from .toys import Blur, Count, Decode, Encode, Toy, port
-
-IMAGE = torch.rand(2, 3, 4, 4)
-
-
-class Twice(Block):
-    inner: sampler.DDIM
-    by: int = 2
-
-    def __call__(self, count: int) -> Annotated[int, "count"]:
-        return count * self.by
-
-
-def whole() -> Pipeline:
-    return Pipeline(encode=Encode(), blur=Blur(), decode=Decode())
+from .toys import IMAGE, Blur, Count, Decode, Toy, Twice, port, whole
 
 
 def test_replacing_leaves_the_original_and_shares_the_rest() -> None:

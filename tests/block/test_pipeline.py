@@ -12,21 +12,7 @@ from diffusion import sampler
 from diffusion.block import Block, BlockError, Pipeline
 from diffusion.errors import InputError, MismatchError
 
-from .toys import Blur, Count, Decode, Encode, Fails, Split, Toy, port
-
-IMAGE = torch.rand(2, 3, 4, 4)
-
-
-class Twice(Block):
-    inner: sampler.DDIM
-    by: int = 2
-
-    def __call__(self, count: int) -> Annotated[int, "count"]:
-        return count * self.by
-
-
-def whole() -> Pipeline:
-    return Pipeline(encode=Encode(), blur=Blur(), decode=Decode())
+from .toys import IMAGE, Blur, Count, Decode, Encode, Fails, Split, Toy, Twice, port, whole
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from typing import Annotated, Any, TypedDict, Union, get_args, get_origin
 import torch
 from torch import Tensor
 
-from diffusion.block import Block
+from diffusion import sampler
+from diffusion.block import Block, Pipeline
 from diffusion.block.port import REQUIRED, Port, Ports
 from diffusion.block.shape import Shape
 
@@ -136,3 +137,18 @@ def drawn(one: Port, sizes: dict[str, int], chance: random.Random) -> Any:
 def choices(kind: Any) -> tuple[Any, ...]:
     """The types of a union, or the one type."""
     return get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
+
+
+IMAGE = torch.rand(2, 3, 4, 4)
+
+
+class Twice(Block):
+    inner: sampler.DDIM
+    by: int = 2
+
+    def __call__(self, count: int) -> Annotated[int, "count"]:
+        return count * self.by
+
+
+def whole() -> Pipeline:
+    return Pipeline(encode=Encode(), blur=Blur(), decode=Decode())

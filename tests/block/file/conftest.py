@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from diffusion import Model, data, net, noise, sampler, schedule
+from diffusion import Model, data, hub, net, noise, sampler, schedule
 from diffusion.block import Decode, Denoise, Pipeline
 
 
@@ -18,6 +18,17 @@ def tiny(seed: int = 0, **modules) -> Model:
     for parameter in made.parts.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     return made
+
+
+def theirs() -> Model:
+    """A model whose network is one of Diffusers'."""
+    table = schedule.Linear(1000, 0.9999, 0.98)
+    network = hub.net.UNet2DModel(
+        sample_size=8, in_channels=1, out_channels=1, block_out_channels=(8, 16),
+        layers_per_block=1, norm_num_groups=4, down_block_types=("DownBlock2D", "AttnDownBlock2D"),
+        up_block_types=("AttnUpBlock2D", "UpBlock2D"),
+    )  # fmt: skip
+    return tiny(schedule=table, net=hub.Denoiser(network, table))
 
 
 @pytest.fixture

@@ -7,10 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from diffusion import hub, schedule
-
 from ...hub.server import SHA, serving
-from .conftest import tiny
+from .conftest import theirs
 
 PROGRAM = """
 import diffusion, sys, yaml
@@ -31,15 +29,7 @@ print(Pipeline.load(free, locked=True)(batch=1, seed=0).shape)
 
 
 def test_a_repository_is_pinned(tmp_path: Path) -> None:
-    table = schedule.Linear(1000, 0.9999, 0.98)
-    network = hub.net.UNet2DModel(
-        sample_size=8, in_channels=1, out_channels=1, block_out_channels=(8, 16),
-        layers_per_block=1, norm_num_groups=4, down_block_types=("DownBlock2D", "AttnDownBlock2D"),
-        up_block_types=("AttnUpBlock2D", "UpBlock2D"),
-    )  # fmt: skip
-    tiny(schedule=table, net=hub.Denoiser(network, table)).save(
-        tmp_path / "hub/owner/digits", format="diffusers"
-    )
+    theirs().save(tmp_path / "hub/owner/digits", format="diffusers")
     path = tmp_path / "pinned.yaml"
     with serving(tmp_path / "hub") as address:
         environ = {**os.environ, "HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "home"),

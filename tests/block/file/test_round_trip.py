@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 import diffusion
-from diffusion import Model, grid, guidance, hub, sampler, schedule
+from diffusion import Model, grid, guidance, sampler, schedule
 from diffusion.block import (
     Branch,
     Decode,
@@ -24,7 +24,7 @@ from diffusion.component import same
 from diffusion.errors import DiffusionError, FileError, InputError
 
 from .blocks import Both, Darken, Filter, Filtered, Shift, Twice
-from .conftest import tiny
+from .conftest import theirs, tiny
 
 CUSTOM = [Both, Darken, Filter, Filtered, Shift, Twice]
 
@@ -170,14 +170,7 @@ def test_folders_can_move_together(pipe, tmp_path):
 
 
 def test_a_model_of_diffusers_with_another_sampler(tmp_path):
-    table = schedule.Linear(1000, 0.9999, 0.98)
-    network = hub.net.UNet2DModel(
-        sample_size=8, in_channels=1, out_channels=1, block_out_channels=(8, 16),
-        layers_per_block=1, norm_num_groups=4, down_block_types=("DownBlock2D", "AttnDownBlock2D"),
-        up_block_types=("AttnUpBlock2D", "UpBlock2D"),
-    )  # fmt: skip
-    ours = tiny(schedule=table, net=hub.Denoiser(network, table))
-    ours.save(tmp_path / "theirs", format="diffusers")
+    theirs().save(tmp_path / "theirs", format="diffusers")
     model = diffusion.load(tmp_path / "theirs", shape=(1, 16, 16))
     pipe = Pipeline(denoise=Denoise(model.replace(sampler=sampler.Adams(order=3)), 2))
     two = back(pipe, tmp_path / "p.yaml")
