@@ -13,9 +13,10 @@ from ..check import check as examine
 from ..component import Component, signature
 from ..errors import InputError, require
 from ..folder import lines
+from ..folder.typed import hints
 from ..model import Model
 from .load import classes, load, named
-from .parts import build, hints
+from .parts import build
 from .recipe import Recipe
 from .train import assemble
 from .words import note

@@ -17,7 +17,7 @@ from ..errors import DiffusionError, FileError, suggest
 from ..folder.config import build as build_plain
 from ..folder.lines import Node
 from ..folder.registry import PLAIN, library
-from ..folder.typed import typed
+from ..folder.typed import hints, typed
 
 MAPS = ("parts", "schedules")
 """Arguments that are maps of modules by names of the user's own."""
@@ -166,17 +166,6 @@ class Checked:
     def place(self) -> str:
         """Where it stands."""
         return self.node.place
-
-
-def hints(cls: type) -> dict[str, Any]:
-    """The declared types of a constructor's arguments, where they can be resolved."""
-    own: dict[str, Any] = {}
-    for source in (cls, cls.__init__):  # type: ignore[misc]
-        try:
-            own |= typing.get_type_hints(source)
-        except (NameError, TypeError):
-            continue  # annotations for type checkers only tell nothing here
-    return own
 
 
 def takes_words(hint: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, suggest
@@ -22,7 +23,10 @@ def replaced(model: Model[Any], modules: dict[str, Any]) -> Any:
             raise InputError(f"Model.replace: no module is called {name!r}.{suggest(name, now)}")
     other = type(model)(**{**now, **modules}, shape=model.shape, state_dtype=model.state_dtype)
     other.source = model.source
-    if model.average is not None and other.average is not None and "net" not in modules:
+    if model.average is not None and not modules.keys() & {"net", "data", "ema", "device"}:
+        shared = {id(value): value for value in model.parts.parameters()}
+        other.average = copy.deepcopy(model.average, shared)
+    elif model.average is not None and other.average is not None and "net" not in modules:
         _carry(model, other, "data" in modules)
     return other
 

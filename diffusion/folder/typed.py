@@ -13,20 +13,21 @@ from ..errors import FileError
 def _adapter(cls: type, name: str) -> Any:
     from pydantic import TypeAdapter, ValidationError
 
-    hint = _hints(cls).get(name)
+    hint = hints(cls).get(name)
     if hint is None or not _simple(hint):
         return None
     return TypeAdapter(hint), ValidationError
 
 
 @functools.cache
-def _hints(cls: type) -> dict[str, Any]:
+def hints(cls: type) -> dict[str, Any]:
+    """The types of a constructor's arguments, where they can be looked up."""
     own: dict[str, Any] = {}
     for source in (cls, cls.__init__):  # type: ignore[misc]
         try:
             own |= typing.get_type_hints(source)
         except (NameError, TypeError):
-            return own  # annotations that only a type checker can resolve: nothing to check with
+            continue  # annotations that only a type checker can resolve: nothing to check with
     return own
 
 

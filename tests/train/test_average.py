@@ -123,8 +123,7 @@ def test_freezing_after_training_leaves_weights_and_averages_as_they_are(
     model.net.requires_grad_(False)
     model.save(tmp_path / "model")
     loaded = diffusion.Model.load(tmp_path / "model")
-    ours = [loaded] if isinstance(ema, train.Profile) else [loaded, model.replace(seed=1)]
-    for other in ours:
+    for other in (loaded, model.replace(seed=1)):
         assert torch.equal(other.sample(batch=4, seed=1), samples)
         assert all(torch.equal(v, before[k]) for k, v in other.net.state_dict().items())
 

@@ -10,11 +10,11 @@ from ...errors import DiffusionError, FileError, suggest
 from ...folder import config
 from ...folder.lines import Node
 from ...folder.registry import PLAIN, find
-from ...folder.typed import typed
+from ...folder.typed import hints, typed
 from .. import kind
 from ..base import Block
 from ..wired import Wired
-from .plain import hints, names_model
+from .plain import names_model
 
 if TYPE_CHECKING:
     from .models import Models

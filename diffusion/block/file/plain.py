@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import re
-import typing
 from collections.abc import Mapping
 from pathlib import Path
 from types import UnionType
@@ -16,7 +14,8 @@ from ...base import Data
 from ...component import Component, arguments, signature
 from ...errors import InputError
 from ...folder.config import Tensors, describe
-from ...folder.registry import PLAIN, name_of
+from ...folder.registry import name_of
+from ...folder.typed import hints
 from ...model import Model
 from .entry import entry, written_place
 
@@ -172,20 +171,6 @@ def named_freely(cls: type) -> list[str]:
     """The parameter of a constructor that takes arguments of any name, if it has one."""
     known = signature(cls).parameters.values()
     return [one.name for one in known if one.kind is one.VAR_KEYWORD]
-
-
-@functools.cache
-def hints(cls: type) -> dict[str, Any]:
-    """The types of a class's arguments, where they can be looked up."""
-    if cls in [plain for plain, _ in PLAIN.values()]:
-        return {}
-    found: dict[str, Any] = {}
-    for where in (cls, cls.__init__):  # type: ignore[misc]
-        try:
-            found |= typing.get_type_hints(where)
-        except (NameError, TypeError):
-            continue  # names for type checkers only: nothing to go by
-    return found
 
 
 def names_model(hint: Any) -> bool:

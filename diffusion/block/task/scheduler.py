@@ -70,7 +70,7 @@ def _usual(model: Model[Any], name: str, straight: bool, origin: Any) -> dict[st
     """Settings that follow from the model, where the scheduler's class has them."""
     cls, config = SETTINGS[name], {} if origin is None else origin.config
     found: dict[str, Any] = {"num_train_timesteps": model.schedule.steps}
-    if "clip_sample" not in config and "clip_sample" in cls.keys():  # noqa: SIM118
+    if "clip_sample" not in config and "clip_sample" in cls.keys():  # noqa: SIM118 - not a dict
         found["clip_sample"] = False
     if straight and issubclass(cls, Solver):
         shift = config.get("flow_shift", config.get("shift", getattr(model.schedule, "shift", 1.0)))
