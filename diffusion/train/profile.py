@@ -144,7 +144,8 @@ class Profiled(AveragedModel):
         weights = self._weights(module)
         double = any(weight.dtype == torch.float64 for weight in weights)
         dtype = torch.float64 if double else torch.float32
-        return torch.cat([weight.detach().flatten().to(dtype) for weight in weights])
+        flat = [weight.detach().flatten().to(dtype) for weight in weights]
+        return torch.cat(flat) if flat else torch.zeros(0)  # all is frozen
 
     def _weights(self, module: nn.Module) -> list[Tensor]:
         named = dict(module.named_parameters())
