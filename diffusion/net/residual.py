@@ -18,6 +18,9 @@ from .layers import CONV, ZERO_CONV, GroupNorm
 class Residual(nn.Module):
     """Two convolutions on `[b, width, ...]`, then attention if there are `heads`."""
 
+    axis = 1
+    """Of the features of its output; see `diffusion.net.cross`."""
+
     def __init__(
         self, width: int, groups: int, heads: int, dropout: float, dimensions: int
     ) -> None:

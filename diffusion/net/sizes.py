@@ -4,6 +4,9 @@ from torch import Tensor
 
 from ..errors import require
 
+AXES = ("length", "height, width", "depth, height, width")
+"""Of grids, by their dimensions less one."""
+
 
 def positive(net: str, **sizes: int) -> None:
     """Raise `InputError` unless every size is an integer of at least 1."""

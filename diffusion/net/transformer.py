@@ -115,9 +115,12 @@ class Transformer(Net):
 
 
 class _Block(nn.Module):
+    axis = -1
+    """Of the features of its output; see `diffusion.net.cross`."""
+
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
-        self.dropout = dropout
+        self.width, self.dropout = width, dropout
         self.attention = Attention(width, heads)
         self.mlp = nn.Sequential(
             nn.Linear(width, 4 * width), nn.GELU("tanh"), nn.Linear(4 * width, width)

@@ -13,9 +13,12 @@ class Block(nn.Module):
         context: width of the context. cross: the first attention looks at the context, too.
     """
 
+    axis = -1
+    """Of the features of its output; see `diffusion.net.cross`."""
+
     def __init__(self, width: int, heads: int, context: int, cross: bool) -> None:
         super().__init__()
-        head, self.cross = width // heads, cross
+        self.width, head, self.cross = width, width // heads, cross
         self.norm1 = nn.LayerNorm(width)
         self.attn1 = Attention(width, heads, head, context if cross else None)
         self.norm2 = nn.LayerNorm(width)

@@ -1,0 +1,245 @@
+"""Digits from what is said, shown or heard: three kinds of conditions, of which any may be missing.
+
+    python examples/senses.py            # trains, measures, writes out/senses/
+    python examples/senses.py --quick    # the same in seconds, on 320 digits
+    python examples/senses.py --folder DIR    # stop with Ctrl-C; the same command continues
+
+A model of MNIST is trained with texts (read by MiniLM) and pictures (of the upper half of a digit)
+as conditions. Sound comes later: an encoder of spoken digits is trained beside the model, which is
+frozen. A pipeline joins them by one `Conditions` block.
+"""
+
+import argparse
+import itertools
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from common import fast
+from diffusion import (
+    Model,
+    data,
+    guidance,
+    hub,
+    loss,
+    net,
+    noise,
+    picture,
+    sampler,
+    schedule,
+    time,
+    train,
+)
+from diffusion.block import Block, Conditions, Decode, Denoise, Pipeline
+from diffusion.metric import Judge
+from diffusion.sampling import weights
+from sources.digits import Digits, digits
+from sources.emoji import minilm
+from sources.heard import BANDS, spectrum, varied
+from sources.spoken import SPEAKERS, samples, spoken
+
+OUT = Path("out/senses")
+WIDTH = 64
+PHRASES = ("{}", "a {}", "the digit {}", "the number {}", "a handwritten {}", "draw a {}")
+HELD = ("please write the figure {}", "{} in ink")
+INPUTS = {"text": "text", "image": "image", "audio": "sound"}
+"""Inputs of the pipeline, by the conditions that are made of them."""
+SENSES = tuple(INPUTS)
+
+
+class Words(Block):
+    """Texts as vectors: the mean of the states of MiniLM, of unit variance."""
+
+    folder: str
+
+    def __post_init__(self) -> None:
+        self._read = hub.text.Sentences.read(Path(self.folder), 16)
+
+    def __call__(self, text: str | Sequence[str]) -> Annotated[Tensor, "words: n d"]:
+        """A row for each text."""
+        with torch.no_grad():
+            said = self._read([text] if isinstance(text, str) else list(text))
+        mask = said["encoder_attention_mask"].unsqueeze(-1)
+        mean = (said["encoder_hidden_states"] * mask).sum(1) / mask.sum(1)
+        return normalize(mean, dim=1) * mean.shape[1] ** 0.5
+
+
+class Upper(Block):
+    """The upper half of digits, in [0, 1]."""
+
+    def __call__(
+        self, image: Annotated[Tensor, "n one 28 28"]
+    ) -> Annotated[Tensor, "upper: n one 14 28"]:
+        """`image`: bytes. What is below is not looked at."""
+        return image[:, :, :14].float() / 255
+
+
+class Listen(Block):
+    """Sounds as the powers of their frequencies over time, on a logarithmic scale."""
+
+    def __call__(
+        self, sound: str | Path | Sequence[str | Path]
+    ) -> Annotated[Tensor, "heard: n f t"]:
+        """`sound`: a WAV file of 8 kHz, or several."""
+        files = [sound] if isinstance(sound, (str, Path)) else list(sound)
+        return torch.stack([spectrum(samples(Path(file))) for file in files])
+
+
+def first(drawn: Digits, words: Words, epochs: int, quick: bool = False) -> Model:
+    """A U-Net that attends to texts and to upper halves, each dropped in a third of the batch."""
+    network = net.UNet((1, 8, 8) if quick else (1, 24, 48, 64), hidden=16 if quick else 128)
+    encoders = {
+        "text": net.Projection(384, WIDTH, tokens=2),
+        "image": net.Encoder((1, 16, 32, WIDTH)),
+    }
+    names = [phrase.format(name) for name in drawn.names for phrase in PHRASES]
+    said = words(names).reshape(len(drawn.names), len(PHRASES), -1)
+    which = torch.arange(len(drawn.labels)) % len(PHRASES)
+    y = {"text": said[drawn.labels - 1, which], "image": Upper()(drawn.images)}
+    return assembled(drawn, y, network, encoders, epochs, quick)
+
+
+def later(model: Model, drawn: Digits, epochs: int, quick: bool = False) -> Model:
+    """The same model, frozen, with an encoder of sounds beside it."""
+    network = weights(model)[0].requires_grad_(False)
+    heard, which = recordings(drawn, 2 if quick else 12)
+    encoders = {"audio": net.Encoder((BANDS, 64, 96, WIDTH), dimensions=1, pool=4)}
+    y = {**model.data.y, "audio": heard[which]}
+    return assembled(drawn, y, network, encoders, epochs, quick)
+
+
+def assembled(
+    drawn: Digits, y: dict[str, Tensor], network: Any, encoders: dict[str, Any], epochs: int,
+    quick: bool,
+) -> Model:  # fmt: skip
+    """A model of digits, by flow matching; all but the finest layers attend to the conditions."""
+    batch = 32
+    return Model(
+        data=data.Images(drawn.images, y, batch, shuffle=True, names=drawn.names),
+        schedule=schedule.Flow(),
+        noise=noise.Gaussian("velocity"),
+        net=net.Conditioned(network, encoders, least=1 if quick else 48),
+        loss=loss.Simple(),
+        time=time.LogitNormal(),
+        guidance=guidance.Each(dict.fromkeys(y, 0.5), dropout=0.35),
+        sampler=sampler.Adams(),
+        optimizer=train.AdamW(2e-3, steps=epochs * (len(drawn.images) // batch + 1)),
+        ema=0.9 if quick else 0.995,
+        clip=1.0,
+    )
+
+
+def recordings(drawn: Digits, each: int) -> tuple[Tensor, Tensor]:
+    """Spectra of the recordings, each spoken in `each` ways, and one of them for each digit."""
+    draws = torch.Generator().manual_seed(0)
+    every = [
+        spectrum(varied(samples(file), draws))
+        for language in SPEAKERS for file in spoken(language) for _ in range(each)
+    ]  # fmt: skip
+    heard = torch.stack(every).reshape(len(SPEAKERS), 10, each, BANDS, -1)
+    heard = heard.transpose(0, 1).flatten(1, 2)
+    which = torch.randint(heard.shape[1], drawn.labels.shape, generator=draws)
+    return heard.flatten(0, 1), (drawn.labels - 1) * heard.shape[1] + which
+
+
+def pipeline(model: Model, words: Words, steps: int) -> Pipeline:
+    """From any of the three to digits."""
+    return Pipeline(
+        conditions=Conditions(text=words, image=Upper(), audio=Listen()),
+        denoise=Denoise(model, steps=steps),
+        decode=Decode(model).rename(image="drawn"),
+    )
+
+
+def subsets() -> list[tuple[str, ...]]:
+    """Which senses are given: none, one, two, all."""
+    return [some for n in range(4) for some in itertools.combinations(SENSES, n)]
+
+
+def asked(drawn: Digits, rows: Tensor) -> dict[str, Any]:
+    """What is said, shown and heard of test digits: phrases that are new, pictures, recordings."""
+    files = [spoken(language) for language in SPEAKERS]
+    digit = (drawn.test_labels[rows] - 1).tolist()
+    return {
+        "text": [HELD[i % 2].format(drawn.names[d]) for i, d in enumerate(digit)],
+        "image": drawn.test_images[rows],
+        "audio": [files[i % len(files)][d] for i, d in enumerate(digit)],
+    }
+
+
+def evaluate(pipe: Pipeline, drawn: Digits, each: int, quick: bool) -> dict[str, Any]:
+    """For every subset of the senses: digits read right, and how far halves are from the real."""
+    judge = Judge.fit(drawn.images, drawn.labels, 10, epochs=3, progress=True)
+    rows = torch.arange(len(drawn.test_labels)).reshape(10, -1)[:, :each].T.flatten()
+    given, real = asked(drawn, rows), drawn.test_images[rows]
+    found = {"real": measured(judge, real, real, drawn.test_labels[rows])}
+    for some in subsets():
+        w = pipe(**{INPUTS[name]: given[name] for name in some}, batch=len(rows), seed=0)
+        found[" + ".join(some) or "none"] = measured(judge, w, real, drawn.test_labels[rows])
+    return found
+
+
+def measured(judge: Judge, w: Tensor, real: Tensor, y: Tensor) -> dict[str, float]:
+    """The share of digits that a judge reads right, and errors of both halves, in [0, 1]."""
+    gap = ((w.float() - real.float()) / 255).square()
+    return {
+        "read": judge.accuracy(w, y),
+        "upper": float(gap[:, :, :14].mean().sqrt()),
+        "lower": float(gap[:, :, 14:].mean().sqrt()),
+    }
+
+
+def show(pipe: Pipeline, drawn: Digits, path: Path) -> None:
+    """A row for each of some test digits, a column for each subset, all from the same noise."""
+    count = len(drawn.test_labels) // 10
+    rows = torch.tensor([count * digit + digit % count for digit in (2, 3, 4, 5, 7, 9)])
+    given = asked(drawn, rows)
+    halves = drawn.test_images[rows].clone()
+    halves[:, :, 14:] = 127
+    columns = {"shown": halves}
+    for some in subsets():
+        w = pipe(**{INPUTS[name]: given[name] for name in some}, batch=len(rows), seed=1)
+        columns["\n+ ".join(some) or "nothing"] = w
+    labels = [f'"{text}"' for text in given["text"]]
+    shown = torch.stack([*columns.values()], 1).flatten(0, 1)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture.grid(shown, len(columns), labels, headings=list(columns)).save(path)
+
+
+def trained(model: Model, epochs: int, folder: str) -> Model:
+    """The model after its training, which continues where it was stopped."""
+    with fast():
+        for average in model.train(epochs, folder=folder, every=60, progress=True):
+            print(f"mean loss {average:.4f}")
+    return model
+
+
+def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="tiny networks on 320 digits")
+    parser.add_argument("--folder", help="checkpoints, default runs/senses")
+    options = parser.parse_args(argv)
+    quick = options.quick
+    folder = options.folder or ("runs/senses-quick" if quick else "runs/senses")
+    drawn, words = digits(quick), Words(str(minilm()))
+    seen, heard = (2, 2) if quick else (4, 2)
+
+    torch.manual_seed(0)
+    model = trained(first(drawn, words, seen, quick), seen, f"{folder}/first")
+    model = trained(later(model, drawn, heard, quick), heard, f"{folder}/later")
+    pipe = pipeline(model, words, 2 if quick else 8)
+    pipe.save(OUT / "pipeline.yaml", weights=True)
+    result = evaluate(pipe, drawn, 2 if quick else 20, quick)
+    show(pipe, drawn, OUT / "samples.png")
+    (OUT / "result.json").write_text(json.dumps(result, indent=2))
+    print(json.dumps(result, indent=2))
+    return result
+
+
+if __name__ == "__main__":
+    main()
