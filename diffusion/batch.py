@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .base.distribution import D_co
 from .base.loss import Loss
+from .base.net import Net
 from .errors import InputError
 from .tree import State
 
@@ -80,7 +81,8 @@ class Batch(Generic[D_co]):
                 "modality of a joint state. Give Batch(..., net=...)."
             )
         first = t[:, 0] if isinstance(t, Tensor) and t.dim() == 2 else t
-        hat: Tensor = self.net(self.noise.inputs(z, first), self.y if y is None else y, t)
+        net = self.net.under(self.noise) if isinstance(self.net, Net) else self.net
+        hat: Tensor = net(self.noise.inputs(z, first), self.y if y is None else y, t)
         return hat
 
     @cached_property

@@ -138,10 +138,12 @@ def uniform(like: Tensor, rng: Rng = None) -> Tensor:
 def seeded(like: Tensor, seeds: np.ndarray[Any, Any], place: int) -> Tensor:
     """Standard normal noise, row i a function of (seed i, place): quick, for very many of them.
 
+    One seed is that of all rows together.
     Seeds are mixed by SplitMix64 (Steele et al. 2014, figure 15).
     """
     one, mixed = Generator(), _mixed(seeds.astype(np.uint64) ^ _mixed(np.array([place], np.uint64)))
-    rng = (one.manual_seed(seed) for seed in (mixed >> np.uint64(1)).tolist())
+    each = (one.manual_seed(seed) for seed in (mixed >> np.uint64(1)).tolist())
+    rng = next(each) if len(seeds) == 1 else each
     return _draw(Tensor.normal_, like.shape, like, like.dtype, rng)
 
 

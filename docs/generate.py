@@ -1,4 +1,4 @@
-"""Write docs/modules.md, the catalogue of modules, from the signatures and docstrings.
+"""Write docs/modules.md and docs/blocks-reference.md from the signatures and docstrings.
 
 python docs/generate.py
 """
@@ -11,18 +11,21 @@ from types import ModuleType
 from typing import Any
 
 from diffusion import base
-from diffusion.component import signature
-from diffusion.folder.registry import KINDS, library
+from diffusion.docstring import heading, prose
+from diffusion.folder.registry import KINDS as ALL
+from diffusion.folder.registry import library
 from diffusion.model import Model
 from diffusion.sampling import Options
 
+KINDS = tuple(kind for kind in ALL if kind != "block")
 PAGE = Path(__file__).with_name("modules.md")
 HEAD = """\
 # Modules
 
 Every module of the library, by kind: what it is, its arguments, its formula and its source. This
 page is written by `docs/generate.py` from the docstrings. [Concepts](concepts.md) explains the
-symbols, [Custom modules](custom-modules.md) how to write a module of each kind.
+symbols, [Custom modules](custom-modules.md) how to write a module of each kind. Blocks have
+[a page of their own](blocks-reference.md).
 """
 TITLES = {
     "train": "Optimizer", "weight": "Weight of losses", "hub": "Foreign networks",
@@ -35,7 +38,6 @@ CONTRACTS = {
     "guidance": base.Guidance, "sampler": base.Sampler,
 }  # fmt: skip
 METHODS = ("train", "sample", "stream", "nll", "replace", "diff", "check", "save", "load", "batch")
-ARGUMENT = re.compile(r"(?:^|(?<=[.;] ))((?:\w+, )*\w+): ")
 
 
 def page() -> str:
@@ -68,10 +70,10 @@ def anchor(heading: str) -> str:
 
 def model() -> str:
     """The section about `Model`."""
-    parts = [f"## Model\n\n{heading('Model', Model.__init__)}", prose(Model)]
+    parts = [f"## Model\n\n### `{heading('Model', Model.__init__)}`", prose(Model)]
     for name in METHODS:
         method = getattr(Model, name)
-        parts.append(f"{heading(f'model.{name}', method)}\n\n{prose(method)}")
+        parts.append(f"### `{heading(f'model.{name}', method)}`\n\n{prose(method)}")
         if name == "sample":
             parts.append(f"Options:\n\n{prose(Options).partition(chr(10))[2].strip()}")
     return "\n\n".join(parts)
@@ -84,7 +86,7 @@ def section(kind: str, classes: dict[str, Any]) -> str:
         parts.append(prose(CONTRACTS[kind]))
     parts += [prose(module) for module in mathematics(classes)]
     for name, cls in classes.items():
-        parts.append(f"{heading(f'{kind}.{name}', cls)}\n\n{prose(cls)}")
+        parts.append(f"### `{heading(f'{kind}.{name}', cls)}`\n\n{prose(cls)}")
     return "\n\n".join(parts)
 
 
@@ -98,53 +100,9 @@ def mathematics(classes: dict[str, Any]) -> list[ModuleType]:
     return [one for one in modules if re.search(r"^ {4}\S", one.__doc__ or "", re.MULTILINE)]
 
 
-def heading(name: str, function: Any) -> str:
-    """A signature without types, as a heading."""
-    sign = signature(function) if isinstance(function, type) else inspect.signature(function)
-    words = []
-    for key, parameter in sign.parameters.items():
-        if key in ("self", "cls"):
-            continue
-        if parameter.kind is parameter.KEYWORD_ONLY and "*" not in " ".join(words):
-            words.append("*")
-        stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}
-        default = "" if parameter.default is parameter.empty else f"={value(parameter.default)}"
-        words.append(f"{stars.get(parameter.kind, '')}{key}{default}")
-    return f"### `{name}({', '.join(words)})`"
-
-
-def value(default: Any) -> str:
-    """A default value as one writes it."""
-    return default.__name__ if callable(default) else repr(default)
-
-
-def prose(thing: Any) -> str:
-    """A docstring as Markdown: its arguments become a list."""
-    text = inspect.cleandoc(thing.__doc__ or "")
-    out: list[str] = []
-    inside = False
-    for line in text.splitlines():
-        if line.startswith(("Args:", "Attributes:")):
-            inside = True
-            out.append("")
-        elif inside and line.startswith("    ") and not line.startswith("     "):
-            out.append(f"- {line.strip()}")
-        elif inside and line.startswith("     "):
-            out.append(f"  {line.strip()}")
-        else:
-            inside = inside and bool(line.strip())
-            out.append(line)
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(map(arguments, out))).strip()
-
-
-def arguments(line: str) -> str:
-    """A line of the list of arguments, with their names as code."""
-    if not line.startswith(("- ", "  ")) or line.startswith("    "):
-        return line
-    mark, text = line[:2], line[2:]
-    return mark + ARGUMENT.sub(lambda m: f"`{m[1]}`: ", text)
-
-
 if __name__ == "__main__":
-    PAGE.write_text(page(), "utf-8")
-    print(f"{PAGE}: {len(library())} modules")
+    import reference
+
+    for path, text in ((PAGE, page()), (reference.PAGE, reference.page())):
+        path.write_text(text, "utf-8")
+        print(path)

@@ -55,7 +55,7 @@ def styled(model: Model, clothes: Fashion, passes: float, quick: bool = False) -
     images, labels = clothes.images[:count], clothes.labels[:count]
     network: Any = weights(model)[0].requires_grad_(False)
     widths = (1, 8, 16) if quick else (1, 32, 64, 64)
-    encoders = {"style": net.Encoder(widths, pool=1)}
+    encoders = {"style": net.Encoder(widths, pool=2)}
     return Model(
         data=data.Images(images, {"y": labels, "style": Swatch()(images)}, 32, shuffle=True,
                          names=clothes.names),
@@ -150,7 +150,7 @@ def show(pipe: Pipeline, clothes: Fashion, path: Path) -> None:
     labels = ["no reference", *names]
     path.parent.mkdir(parents=True, exist_ok=True)
     shown = torch.cat(rows)
-    picture.grid(shown, len(SHOWN) + 1, labels, headings=["reference", *SHOWN]).save(path)
+    picture.grid(shown, len(SHOWN) + 1, labels, 3, headings=["reference", *SHOWN]).save(path)
 
 
 def untouched(model: Model, plain: Model) -> float:
@@ -170,7 +170,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     plain, clothes = base(quick), fashion(quick)
 
     torch.manual_seed(0)
-    share, name = (0.5, "styles-quick") if quick else (0.4, "styles")
+    share, name = (0.5, "styles-quick") if quick else (1.0, "styles")
     model = trained(styled(plain, clothes, share, quick), name, 1)
     pipe = pipeline(model, 2 if quick else 20)
     pipe.save(OUT / "pipeline.yaml", weights=True)

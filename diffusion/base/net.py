@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -20,6 +22,13 @@ class Net(Module):
     @abstractmethod
     def forward(self, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
         """Predict the parameters: `[b, ...] -> [p, b, ...]`."""
+
+    def under(self, noise: Any) -> Callable[..., Any]:
+        """What is called as the network, `(x, y, t) -> hat`, where states follow the bound `noise`.
+
+        Itself, but for networks that translate between processes, such as `net.Retimed`.
+        """
+        return self
 
     def __or__(self, module: nn.Module) -> Net:
         from ..net.chain import Chain

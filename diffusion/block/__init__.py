@@ -4,6 +4,7 @@ from .base import Block
 from .between import After, Call, Hold, Log, Preview, Stop
 from .branch import Branch
 from .coder import Decode, Describe, Encode
+from .conditions import Conditions
 from .denoise import Denoise
 from .output import Output
 from .parallel import Parallel
@@ -11,6 +12,7 @@ from .pipeline import Pipeline
 from .repeat import Map, Repeat
 from .run import BlockError
 from .task import (
+    Around,
     Attach,
     Avoid,
     Classes,
@@ -25,6 +27,8 @@ from .task import (
     Observed,
     Outpaint,
     Read,
+    Regional,
+    Regions,
     Seeds,
     Several,
     Spread,
@@ -34,14 +38,16 @@ from .task import (
     TextToVideo,
     Upscale,
     controlled,
+    regional,
     scheduled,
 )
 from .wired import Wired
 
 __all__ = [
-    "After", "Attach", "Avoid", "Block", "BlockError", "Branch", "Call", "ClassToImage", "Classes",
-    "Control", "Decode", "Denoise", "Describe", "Encode", "Enlarge", "Extend", "Hold",
-    "ImageToImage", "Inpaint", "Keep", "Log", "Map", "Mask", "Observed", "Outpaint", "Output",
-    "Parallel", "Pipeline", "Preview", "Read", "Repeat", "Seeds", "Several", "Spread", "Start",
-    "Stop", "Strength", "TextToImage", "TextToVideo", "Upscale", "Wired", "controlled", "scheduled",
+    "After", "Around", "Attach", "Avoid", "Block", "BlockError", "Branch", "Call", "ClassToImage",
+    "Classes", "Conditions", "Control", "Decode", "Denoise", "Describe", "Encode", "Enlarge",
+    "Extend", "Hold", "ImageToImage", "Inpaint", "Keep", "Log", "Map", "Mask", "Observed",
+    "Outpaint", "Output", "Parallel", "Pipeline", "Preview", "Read", "Regional", "Regions",
+    "Repeat", "Seeds", "Several", "Spread", "Start", "Stop", "Strength", "TextToImage",
+    "TextToVideo", "Upscale", "Wired", "controlled", "regional", "scheduled",
 ]  # fmt: skip

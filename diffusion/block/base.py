@@ -7,8 +7,10 @@ import typing
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
+from ..base import Net
 from ..component import Component, arguments
 from ..errors import InputError, suggest
+from ..model import Model
 from . import kind
 from .port import Ports, declared, name
 from .run import Place, check, unwrapped
@@ -90,11 +92,9 @@ class Block(Component):
                 tree[first] = value
                 continue
             inner = tree.get(first, self[first])
-            if not isinstance(inner, Component):
+            if not isinstance(inner, (Component, Model)):
                 raise InputError(f"replace: {first} is a {type(inner).__name__}, without {rest!r}.")
-            block = inner.replace({rest: value}) if isinstance(inner, Block) else _varied(
-                inner, rest, value)  # fmt: skip
-            tree[first] = block
+            tree[first] = _varied(inner, rest, value)
         return self._with(tree)
 
     def bind(self, **values: Any) -> Block:
@@ -155,12 +155,23 @@ def _hints(cls: type) -> dict[str, Any]:
     return {key: hint for key, hint in hints.items() if key in known and known[key].init}
 
 
-def _varied(part: Component, path: str, value: Any) -> Component:
-    """A component with the argument at `path` changed."""
+def _varied(part: Any, path: str, value: Any) -> Any:
+    """A block, a model or a component with what stands at `path` replaced."""
+    if isinstance(part, Block):
+        return part.replace({path: value})
     first, _, rest = path.partition(".")
-    if not rest:
-        return type(part)(**{**arguments(part), **_one(part, first, value)})
-    return part.vary(**{first: _varied(getattr(part, first), rest, value)})
+    if rest:
+        value = _varied(getattr(part, first), rest, value)
+    if isinstance(part, Model):
+        return part.replace(**{first: value})
+    if isinstance(part, Net):
+        raise InputError(
+            f"replace: {type(part).__name__}.{first}: a network made anew has no trained weights; "
+            "replace the whole network by one that has."
+        )
+    if rest:
+        return part.vary(**{first: value})
+    return type(part)(**{**arguments(part), **_one(part, first, value)})
 
 
 def _one(part: Component, name: str, value: Any) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import itertools
+import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,12 +38,14 @@ class Compared:
     """One combination.
 
     Attributes:
-        chosen: values by path. outputs: by name; none if it failed. seconds: it took.
+        chosen, names: values by path, and how they are called. outputs: by name; none if it
+            failed. seconds: it took.
         rms, largest: how far its picture is from the first's, as a share of the whole range; NaN
             if they can't be compared. error: why there are no outputs, or empty.
     """
 
     chosen: dict[str, Any]
+    names: dict[str, str]
     outputs: dict[str, Any]
     seconds: float
     rms: float
@@ -62,23 +66,23 @@ class Comparison:
     """All combinations, in the order of the choices; the last choice changes fastest."""
 
     choices: dict[str, list[Any]]
+    names: dict[str, list[str]]
     rows: list[Compared]
 
     def __str__(self) -> str:
         lines = []
         for row in self.rows:
-            what = ", ".join(f"{_last(path)} {label(v)}" for path, v in row.chosen.items())
+            what = ", ".join(f"{_last(path)} {name}" for path, name in row.names.items())
             said = row.error or f"{row.seconds:.3f} s, rms {row.rms:.4f}, largest {row.largest:.4f}"
             lines.append(f"{what}: {said}")
         return "\n".join(lines)
 
     def image(self) -> Image.Image:
         """The pictures: a column for each value of the last choice, samples side by side."""
-        *first, last = self.choices
+        *first, last = self.names
         shown = _padded([_cell(row.picture) for row in self.rows])
-        above = itertools.product(*(self.choices[path] for path in first))
-        labels = [", ".join(map(label, values)) for values in above]
-        headings = [f"{_last(last)} {label(value)}" for value in self.choices[last]]
+        labels = [*map(", ".join, itertools.product(*(self.names[path] for path in first)))]
+        headings = [f"{_last(last)} {name}" for name in self.names[last]]
         scale = max(1, round(CELL / shown.shape[2]))
         return grid(shown, len(headings), labels if first else None, scale, headings=headings)
 
@@ -86,13 +90,10 @@ class Comparison:
         """Write FILE.png, the grid of pictures, or FILE.html, with differences and times too."""
         path = Path(path)
         choose("compare: the ending of a file", path.suffix.lower(), (".png", ".html"))
-        if path.suffix.lower() == ".html":
-            from .file.write import replace
+        from .file.write import replace as written
 
-            replace(path, self.html().encode())
-        else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self.image().save(path)
+        page = path.suffix.lower() == ".html"
+        written(path, self.html().encode() if page else _png(self.image()))
 
     def html(self) -> str:
         """A page that asks for nothing from outside."""
@@ -102,24 +103,24 @@ class Comparison:
 
 
 def compare(
-    pipe: Block, choices: Mapping[str, Sequence[Any]], **inputs: Any
-) -> Comparison:  # fmt: skip
+    pipe: Block, choices: Mapping[str, Sequence[Any] | Mapping[str, Any]], **inputs: Any
+) -> Comparison:
     """Run a pipeline with every combination of choices, on the same inputs and seed.
 
         compare(pipe, {"denoise.sampler": [DDIM(), UniPC()], "denoise.steps": [10, 20]}, batch=4)
 
     Args:
-        choices: values by the path of what they replace; see `Block.replace`.
+        choices: values by the path of what they replace, see `Block.replace`; or values by what
+            they shall be called, {"denoise.model.schedule": {"cosine": Cosine(), ...}}.
         inputs: of the pipeline. Without a seed, 0 is taken.
 
     A combination that can't be composed, or fails, has an error in place of outputs.
     Errors: no choices, or too many; paths that lead nowhere; all combinations fail.
     """
-    listed = {path: list(values) for path, values in choices.items()}
-    count = 1
+    listed = {path: _named(values) for path, values in choices.items()}
     for path, values in listed.items():
         require(bool(values), f"compare: {path}", "at least one value", "none")
-        count *= len(values)
+    count = math.prod(map(len, listed.values()))
     require(bool(listed), "compare.choices", 'such as {"denoise.steps": [10, 20]}', "none")
     require(count <= MOST, "compare.choices", f"at most {MOST} combinations", count)
     if "seed" in pipe.ports().inputs:
@@ -132,19 +133,25 @@ def compare(
         rows.append(_run(pipe, dict(zip(listed, combined, strict=True)), inputs, first))
     if all(row.error for row in rows):
         raise InputError(f"compare: no combination can be run; the first: {rows[0].error}")
-    return Comparison(listed, rows)
+    names, every = ({k: [p[i] for p in v] for k, v in listed.items()} for i in (0, 1))
+    return Comparison(every, names, rows)
 
 
 def label(value: Any) -> str:
     """A value in a heading: components without their brackets where nothing is in them."""
-    text = repr(value) if isinstance(value, Component) else str(value)
-    text = text.removesuffix("()")
+    text = (repr(value) if isinstance(value, Component) else str(value)).removesuffix("()")
     return text if len(text) <= 40 else f"{text[:39]}…"
 
 
+def _named(values: Any) -> list[tuple[str, Any]]:
+    """Each with what it is called."""
+    return [*values.items()] if isinstance(values, Mapping) else [(label(v), v) for v in values]
+
+
 def _run(
-    pipe: Block, chosen: dict[str, Any], inputs: dict[str, Any], first: Compared | None
+    pipe: Block, named: dict[str, tuple[str, Any]], inputs: dict[str, Any], first: Compared | None
 ) -> Compared:
+    names, chosen = ({path: pair[i] for path, pair in named.items()} for i in (0, 1))
     began = time.perf_counter()
     try:
         one = pipe.replace(chosen)
@@ -153,11 +160,11 @@ def _run(
         failed = ""
     except DiffusionError as error:
         made, failed = {}, str(error)
-    row = Compared(chosen, made, time.perf_counter() - began, 0.0, 0.0, failed)
+    row = Compared(chosen, names, made, time.perf_counter() - began, 0.0, 0.0, failed)
     if first is None:
         return row
     rms, largest = _apart(first.picture, row.picture)
-    return Compared(chosen, made, row.seconds, rms, largest, failed)
+    return replace(row, rms=rms, largest=largest)
 
 
 def _apart(a: Tensor | None, b: Tensor | None) -> tuple[float, float]:
@@ -167,7 +174,7 @@ def _apart(a: Tensor | None, b: Tensor | None) -> tuple[float, float]:
     return float(gap.square().mean().sqrt()), float(gap.max())
 
 
-def _there(pipe: Block, listed: dict[str, list[Any]]) -> None:
+def _there(pipe: Block, listed: Mapping[str, Any]) -> None:
     """Raise where a path leads nowhere."""
     for path in listed:
         part: Any = pipe
@@ -178,6 +185,12 @@ def _there(pipe: Block, listed: dict[str, list[Any]]) -> None:
                 raise InputError(f"compare: {path}: {type(part).__name__} has no {name!r}.")
             else:
                 part = getattr(part, name)
+
+
+def _png(image: Image.Image) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
 
 
 def _last(path: str) -> str:
@@ -209,7 +222,7 @@ def _padded(cells: list[Tensor | None]) -> Tensor:
 
 
 def _row(row: Compared) -> str:
-    values = "".join(f"<td>{escape(label(value))}</td>" for value in row.chosen.values())
+    values = "".join(f"<td>{escape(name)}</td>" for name in row.names.values())
     if row.error:
         return f'<tr>{values}<td colspan="4" class="error">{escape(row.error)}</td></tr>'
     shown = [one for value in row.outputs.values() for one in pictures(value)]

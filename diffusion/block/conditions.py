@@ -18,6 +18,7 @@ from .pipeline import Composite, is_block
 from .port import Port, Ports
 from .run import Place, run
 
+
 class Conditions(Composite):
     """Joins what blocks make of their inputs into one condition; any of them may be missing.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
 import torch
 
@@ -14,9 +14,25 @@ from ..model import Model
 from .base import Block
 from .coder import fitted
 from .pipeline import Composite
-from .port import declared
+from .port import Port, Ports
 from .run import BlockError, Place
 from .step import Steps, ports
+
+INPUTS: dict[str, tuple[str, Any]] = {
+    "conditions": ("y", Any),
+    "batch": ("batch", int | None),
+    "seed": ("seed", Any),
+    "noise": ("z", Any),
+    "latents": ("x", Any),
+    "strength": ("strength", float | None),
+    "known": ("known", Any),
+    "mask": ("mask", Any),
+}
+"""What inputs are called by `model.stream`, and their types; all may be left out."""
+PORTS = Ports(
+    {name: Port(kind, None, None) for name, (_, kind) in INPUTS.items()},
+    {"latents": Port(Any)}, single=True,
+)  # fmt: skip
 
 
 class Denoise(Composite):
@@ -50,7 +66,7 @@ class Denoise(Composite):
             raise MismatchError(f"Denoise: sampler and noise: {reason}")
         self.model, self.steps, self.sampler, self.guidance = model, steps, sampler, guidance
         self.each, self.progress = dict(each or {}), progress
-        own = fitted(model, declared(Sampling), "latents", "noise")
+        own = fitted(model, PORTS, "latents", "noise")
         self._between = Steps(self.each, own, model)
         self._ports = ports(own, self._between)
 
@@ -58,10 +74,10 @@ class Denoise(Composite):
         return dict(self.each)
 
     def run(self, given: Mapping[str, Any], at: Place) -> dict[str, Any]:
-        own = {key: value for key, value in given.items() if key in OWN and value is not None}
+        own = {key: value for key, value in given.items() if key in INPUTS and value is not None}
         watcher = self._between.watch(given, at) if self.each else None
         y, batch = own.pop("conditions", None), own.pop("batch", None)
-        options = {OWN[key]: value for key, value in own.items()}
+        options = {INPUTS[key][0]: value for key, value in own.items()}
         states = self.model.stream(
             y, batch, self.steps, sampler=self.sampler, guidance=self.guidance, watch=watcher,
             progress=self.progress, **options,
@@ -96,27 +112,3 @@ def _failed(at: Place, step: int, cause: Exception) -> BlockError:
     error = BlockError(at._replace(step=step), cause)
     error.__cause__ = cause
     return error
-
-
-class Sampling(Block):
-    """The ports of `Denoise`."""
-
-    def __call__(
-        self,
-        conditions: Any = None,
-        batch: int | None = None,
-        seed: Any = None,
-        noise: Any = None,
-        latents: Any = None,
-        strength: float | None = None,
-        known: Any = None,
-        mask: Any = None,
-    ) -> Annotated[Any, "latents"]:
-        raise NotImplementedError
-
-
-OWN = {
-    "conditions": "y", "batch": "batch", "seed": "seed", "noise": "z", "latents": "x",
-    "strength": "strength", "known": "known", "mask": "mask",
-}  # fmt: skip
-"""What the inputs are called by `model.stream`."""

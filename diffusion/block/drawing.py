@@ -97,6 +97,18 @@ def _note(block: Block, bound: dict[str, Any]) -> str:
     return text if len(text) <= NOTE else f"{text[: NOTE - 3]}..."
 
 
+def outline(block: Block) -> str:
+    """The names, kinds and settings of a block and of all that is inside it, as indented lines."""
+    return "\n".join(_outlined(box(block), 0))
+
+
+def _outlined(one: Box, depth: int) -> Iterator[str]:
+    name = f"{one.name}: " if one.name else ""
+    yield f"{'  ' * depth}{name}{one.kind}" + (f"({one.note})" if one.note else "")
+    for inner in one.boxes:
+        yield from _outlined(inner, depth + 1)
+
+
 def mermaid(block: Block) -> str:
     """The drawing as a Mermaid flowchart, as GitHub and many editors show it."""
     root = box(block)

@@ -41,6 +41,12 @@ class Composite(Block):
 
         return Tracing(folder, **bounds)
 
+    def __repr__(self) -> str:
+        """Its blocks, one a line, with what is inside them; a block without any as others are."""
+        from .drawing import outline
+
+        return outline(self) if self.children() else super().__repr__()
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Composite) or not super().__eq__(other):
             return False

@@ -57,13 +57,13 @@ class Map(Composite):
     """A block for each item of some inputs, and its outputs together again.
 
     Args:
-        over: inputs that are split: a list into its items, a tensor along its first axis into
-            batches of one. The others are the same every time.
+        over: an input that is split, or several: a list into its items, a tensor along its first
+            axis into batches of one. The others are the same every time.
 
     Outputs that are tensors are joined along the first axis; others make a list.
     """
 
-    def __init__(self, block: Block, over: Sequence[str]) -> None:
+    def __init__(self, block: Block, over: str | Sequence[str]) -> None:
         is_block("Map", "block", block)
         self.block, self.over = block, (over,) if isinstance(over, str) else tuple(over)
         ports = whole(block)

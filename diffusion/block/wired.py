@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..component import arguments, same
 from ..errors import InputError, MismatchError, suggest
 from . import kind
 from .base import Block
@@ -73,11 +74,25 @@ class Wired(Composite):
         return {**{self._inner[name]: value for name, value in given.items()}, **self.bound}
 
     def replace(self, changes: Mapping[str, Any] | None = None, **named: Any) -> Wired:
-        """With fields of the block replaced; its wires stay."""
-        plain = {**(changes or {}), **named}
-        if "block" in plain:
-            return Wired(plain["block"], self.names, self.bound)
-        return Wired(self.block.replace(plain), self.names, self.bound)
+        """With the block, or fields of it, replaced; its wires stay. `block.by` is `by`."""
+        inner = {self._path(key): value for key, value in {**(changes or {}), **named}.items()}
+        block = inner.pop("block", self.block)
+        return Wired(block.replace(inner) if inner else block, self.names, self.bound)
+
+    def _path(self, path: str) -> str:
+        """A path as the block knows it."""
+        first, _, rest = path.partition(".")
+        parts = {**arguments(self.block), **self.block.children()}
+        through = first == "block" and ("block" not in parts or rest.partition(".")[0] in parts)
+        return rest if through and rest else path
+
+    def __eq__(self, other: object) -> bool:
+        """Whether block and wires are equal, however they were put together."""
+        if not isinstance(other, Wired) or self.block != other.block:
+            return False
+        return self.names == other.names and same(self.bound, other.bound)
+
+    __hash__ = Composite.__hash__
 
     def __getitem__(self, name: str) -> Any:
         return self.block if name == "block" else self.block[name]

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .. import tree
 from ..component import arguments
+from ..net.beside import OWN, PICTURE
 from ..tree import State
 from .exam import copied
 from .setting import Setting
@@ -57,7 +58,7 @@ def inputs(net: Any, setting: Setting) -> Iterator[tuple[State, State, State]]:
     """Inputs to try: those given, or guesses from the numbers the network was made with."""
     if setting.x is not None:
         x = tree.take(setting.x, slice(0, SIZE))
-        yield from ((x, y, t) for y, t in _others(net, setting, tree.size(x)))
+        yield from ((x, y, t) for y, t in _others(net, setting, x))
         return
     labels = ("labels", "parameters", "heads", "groups", "depth", "blocks", "dimensions")
     sizes = [v for n, v in arguments(net).items() if n not in labels and _size(v)]
@@ -68,14 +69,23 @@ def inputs(net: Any, setting: Setting) -> Iterator[tuple[State, State, State]]:
         grids = [(size, 16, 16), (size,), (16, size), (size, 16), (size, 8, 8, 8)]
         states = [torch.randn(SIZE, *shape) for shape in grids]
         for x in [*states, torch.randint(0, size, (SIZE, 12))]:
-            yield from ((x, y, t) for y, t in _others(net, setting, SIZE))
+            yield from ((x, y, t) for y, t in _others(net, setting, x))
 
 
 def _size(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 100_000
 
 
-def _others(net: Any, setting: Setting, size: int) -> Iterator[tuple[State, State]]:
+def seen(net: Any, x: State, y: State) -> State:
+    """Conditions with pictures, where a network takes such."""
+    channels = getattr(net, "beside", 0)
+    if not isinstance(channels, int) or channels < 1 or not isinstance(x, Tensor) or x.dim() < 3:
+        return y
+    return {OWN: y, PICTURE: torch.randn(len(x), channels, *x.shape[2:]).to(x.device)}
+
+
+def _others(net: Any, setting: Setting, x: State) -> Iterator[tuple[State, State]]:
+    size = tree.size(x)
     labels = getattr(net, "labels", 0)
     y = setting.y
     condition = getattr(net, "condition", 0)
@@ -83,6 +93,7 @@ def _others(net: Any, setting: Setting, size: int) -> Iterator[tuple[State, Stat
         y = torch.randn(size, condition)
     elif y is None:
         y = torch.arange(size) % (labels + 1 if isinstance(labels, int) else 1)
+    y = seen(net, x, y) if setting.y is None else y
     y = tree.take(y, slice(0, size))
     if setting.t is not None:
         yield y, tree.take(setting.t, slice(0, size))

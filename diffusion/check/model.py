@@ -15,6 +15,7 @@ from ..distribution.draw import draw
 from ..model import Model
 from ..tree import State
 from .exam import Exam, Verdict, exam, skip
+from .inputs import seen
 from .report import Result
 from .setting import Setting
 
@@ -74,7 +75,7 @@ def _inputs(model: Model[Any]) -> tuple[State, State, State]:
     y = y % (labels + 1 if isinstance(labels, int) else 1)
     if model.data.w is not None and not isinstance(labels, int):
         y = tree.to(fetch(model.data, torch.arange(tree.size(x)))[1], model.device)
-    return model.process.inputs(z, t), y, t
+    return model.process.inputs(z, t), seen(model.net, x, y), t
 
 
 @exam("fit", "The modules fit each other.", "The figure names two modules and what to change.")

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from .. import tree
 from ..folder.config import build, describe
+from ..net.beside import OWN, PICTURE
 from .component import missing, own_classes
 from .exam import Exam, Verdict, copied, exam, gap, one, sit, skip, within
 from .inputs import Case, inputs, moved
@@ -200,14 +201,21 @@ def modes(case: Case) -> Verdict:
 
 @exam(
     "conditions count",
-    "Where labels are declared, they change the output.",
+    "Where labels are declared, or pictures beside x, they change the output.",
     "Add the embedding of y to that of t; index it with y, 0..labels.",
 )
 def conditions(case: Case) -> Verdict:
-    if not case.labels or not isinstance(case.y, Tensor) or case.y.is_floating_point():
+    parts = case.y if isinstance(case.y, dict) else {OWN: case.y}
+    label = parts.get(OWN)
+    others = []
+    if case.labels and isinstance(label, Tensor) and not label.is_floating_point():
+        others.append({**parts, OWN: (label + 1) % (case.labels + 1)})
+    if PICTURE in parts:
+        others.append({**parts, PICTURE: -parts[PICTURE]})
+    if not others:
         return skip("no labels declared")
-    shifted = (case.y + 1) % (case.labels + 1)
-    difference = gap(case(case.x, shifted, case.t), case.hat)
+    told = [y if isinstance(case.y, dict) else y[OWN] for y in others]
+    difference = min(gap(case(case.x, y, case.t), case.hat) for y in told)
     return difference > 0, f"another label moves the output by {difference:.2g}"
 
 

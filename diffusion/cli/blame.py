@@ -21,7 +21,7 @@ def blame(
     a: Side,
     b: Side,
     inputs: Annotated[
-        Path | None, typer.Option(help="An inputs.json, or a folder with one, such as a trace's.")
+        Path | None, typer.Option(help="An inputs.json, a folder with one, or a trace.")
     ] = None,
     tolerance: Annotated[
         float, typer.Option(min=0.0, help="How far numbers may be apart, relatively.")

@@ -25,7 +25,7 @@ def compare(
         Path, typer.Option("-o", "--out", help="FILE.png: a grid of pictures; or FILE.html.")
     ] = Path("out/compare.png"),
     inputs: Annotated[
-        Path | None, typer.Option(help="An inputs.json, or a folder with one, such as a trace's.")
+        Path | None, typer.Option(help="An inputs.json, a folder with one, or a trace.")
     ] = None,
     device: Annotated[str, typer.Option(help="Where models run.")] = "cpu",
     custom: Custom = None,

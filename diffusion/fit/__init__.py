@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..base import Bridge, Guidance, Noise
 from ..errors import MismatchError
+from ..net.beside import OWN
 from ..noise.categorical import Redraw
 from .bound import bound
 from .differences import differences
@@ -70,6 +71,7 @@ def guided(guidance: Guidance | None, noise: Noise[Any]) -> None:
 def _labels(model: Model[Any]) -> None:
     labels = getattr(model.net, "labels", None)
     y, name = model.data.y, type(model.net).__name__
+    y = y.get(OWN) if isinstance(y, dict) else y
     if isinstance(y, Tensor) and not y.is_floating_point() and y.dim() == 1 and labels is not None:
         low, high = int(y.min()), int(y.max())
         if high > 0 and labels == 0:
@@ -94,7 +96,8 @@ def conditioned(model: Model[Any], guidance: Guidance | None) -> None:
             f"guidance and net: {guidance!r} asks for predictions without a condition, and "
             f"{name} has an embedding for each class only. Use guidance=None, or Classifier."
         )
-    unconditional = labels == 0 and not getattr(model.net, "condition", 0)
+    others = any(getattr(model.net, kind, 0) for kind in ("condition", "beside", "encoders"))
+    unconditional = labels == 0 and not others
     if unconditional or (model.data.w is not None and model.data.y is None and not paired(model)):
         raise MismatchError(
             f"guidance and {'net' if unconditional else 'data'}: {guidance!r} needs conditions; "

@@ -5,6 +5,7 @@ from typing import Any
 from ..base import Batch, Guidance, Noise
 from ..errors import require
 from .compose import Compose
+from .regions import Regions
 
 
 class Around(Guidance):
@@ -18,8 +19,8 @@ class Around(Guidance):
     def __post_init__(self) -> None:
         name = f"{type(self).__name__}.guidance"
         require(isinstance(self.guidance, Guidance), name, "a guidance", repr(self.guidance))
-        fix = "Put it to the right of Compose, or give one condition to ClassifierFree."
-        several = any(isinstance(one, Compose) for one in inside(self.guidance))
+        fix = "Put it to the right of Compose or Regions, or give one condition to ClassifierFree."
+        several = any(isinstance(one, (Compose, Regions)) for one in inside(self.guidance))
         require(not several, name, "a guidance of one condition", repr(self.guidance), fix)
         vars(self)["conditional"] = self.guidance.conditional
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import tree
-from ..base import Guidance, Predict
+from ..base import Guidance, Net, Predict
 from ..errors import require
 from ..net.chain import Chain
 from ..sampling.network import Evaluating
@@ -57,13 +57,14 @@ class Auto(Guidance):
 def called(net: nn.Module, noise: Any) -> Predict:
     """A network as guidance calls it: in evaluation mode, on what networks are shown of z."""
     evaluating = Evaluating(net)
+    answer = net.under(noise) if isinstance(net, Net) else net
     # The model reads the logarithm of a network that ends in probabilities; then this one's too.
     ends = isinstance(net, Chain) and isinstance([*net.after][-1], nn.Softmax)
     logs = ends and getattr(noise, "parameter", None) == "logits"
 
     def predict(z: State, y: State, t: Any) -> State:
         with evaluating:
-            hat = net(noise.inputs(z, t), y, tree.map(lambda one: row(one, z), t))
+            hat = answer(noise.inputs(z, t), y, tree.map(lambda one: row(one, z), t))
         return hat.log() if logs else hat
 
     return predict

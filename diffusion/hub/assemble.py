@@ -17,7 +17,7 @@ from .autoencoder.base import Autoencoder
 from .component import component, part_class
 from .denoiser import Denoiser
 from .files import read_json
-from .net.packed import Packed
+from .net.inner import wrapped
 from .part import Part
 from .scheduler import Plan
 from .scheduler import read as read_scheduler
@@ -31,7 +31,8 @@ DENOISERS, AUTOENCODERS = ("unet", "transformer"), ("vae", "vqvae", "movq")
 UNUSED = ("safety_checker", "feature_extractor", "image_encoder")
 """Components that a model has no use for: they filter pictures, or read conditions in pictures."""
 SCALES = {
-    "StableDiffusionPipeline": 7.5, "StableDiffusionXLPipeline": 5.0, "DiTPipeline": 4.0,
+    "StableDiffusionPipeline": 7.5, "StableDiffusionInpaintPipeline": 7.5,
+    "StableDiffusionXLPipeline": 5.0, "StableDiffusionXLInpaintPipeline": 7.5, "DiTPipeline": 4.0,
     "StableDiffusion3Pipeline": 7.0, "PixArtAlphaPipeline": 4.5, "PixArtSigmaPipeline": 4.5,
     "WanPipeline": 5.0,
 }  # fmt: skip
@@ -95,8 +96,7 @@ def assembled(
     null: Any = prompts.null() if prompts is not None else free
     pixels = getattr(autoencoder, "factor", 8) if config.get("addition_embed_type") or config.get(
         "use_additional_conditions") else 0  # fmt: skip
-    packed = Packed(network) if type(network).__name__ == "FluxTransformer2DModel" else network
-    made = Denoiser(packed, plan.schedule, plan.timestep, labels, null, pixels)
+    made = Denoiser(wrapped(network), plan.schedule, plan.timestep, labels, null, pixels)
     made.origin = {"index": dict(index), "plan": plan, "revision": commit}
     guided: Guidance | None = None
     if scale is not None and (null is not None):

@@ -9,8 +9,10 @@ from typing import Any
 import torch
 
 from ..errors import FileError, suggest
+from ..folder.source import source as origin
 from .files import read_json, weights
 from .part import Part
+from .remote import located
 from .weights import empty, fill, watch
 
 CLASSES = {
@@ -33,24 +35,27 @@ CLASSES = {
 
 
 def component(
-    folder: str | Path, *, dtype: torch.dtype | None = None, device: torch.device | str = "cpu",
-    variant: str | None = None, progress: bool = False,
+    source: str | Path, *, revision: str | None = None, dtype: torch.dtype | None = None,
+    device: torch.device | str = "cpu", variant: str | None = None, progress: bool = False,
 ) -> Part:  # fmt: skip
     """The network in a folder: a denoiser, an autoencoder, a ControlNet.
 
     Args:
+        source: a folder, or a repository of the Hugging Face hub, "owner/name".
+        revision: branch, tag or commit of a repository.
         dtype: of its weights; None is the file's, but float16 becomes float32 on a CPU.
         variant: part of the weights' file names, such as "fp16".
 
     Errors: see `diffusion.hub.files`, `.part` and `.weights`; nothing is half loaded.
     """
-    folder = Path(folder)
+    folder = located(source, revision, variant, progress)
     config = read_json(folder / "config.json")
     cls = part_class(config, str(folder / "config.json"))
     with empty():
         made = cls.build(config, str(folder / "config.json"))
     fill(made, weights(folder, variant).files, dtype, device, progress)
     watch(made)
+    vars(made)["source"] = origin(source, folder, variant, dtype)
     return made.eval()
 
 

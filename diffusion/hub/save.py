@@ -15,7 +15,7 @@ from ..errors import InputError, MismatchError
 from ..folder.atomic import MANIFEST, digests, publish
 from .denoiser import Denoiser
 from .lora import refuse
-from .net.packed import Packed
+from .net.inner import inner
 from .part import Part
 from .scheduler import Plan, Timestep, write
 from .scheduler.write import VERSION
@@ -148,13 +148,13 @@ def _network(net: nn.Module) -> tuple[Part, Timestep]:
             f"save(format='diffusers') and net: Diffusers has no {type(net).__name__}. Train one "
             "of its networks: net=hub.Denoiser(hub.net.UNet2DModel(...), schedule)."
         )
-    inner = net.network.flux if isinstance(net.network, Packed) else net.network
-    if not isinstance(inner, Part):
+    own = inner(net.network)
+    if not isinstance(own, Part):
         raise InputError(
-            f"save(format='diffusers'): {type(inner).__name__} was wrapped as it is; save it by "
+            f"save(format='diffusers'): {type(own).__name__} was wrapped as it is; save it by "
             "its own save_pretrained."
         )
-    return inner, net.timestep
+    return own, net.timestep
 
 
 def _autoencoder(data: Any) -> Any:

@@ -1,6 +1,8 @@
 """`net | module | module`: a network whose output passes through further modules."""
 
+from collections.abc import Callable
 from operator import attrgetter
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -41,6 +43,11 @@ class Chain(Net):
         return int(attrgetter("condition")(self.net))
 
     @property
+    def beside(self) -> int:
+        """The channels of pictures that the network takes as conditions."""
+        return int(attrgetter("beside")(self.net))
+
+    @property
     def outputs(self) -> int:
         """The network's number of predicted parameters."""
         return int(attrgetter("outputs")(self.net))
@@ -48,6 +55,10 @@ class Chain(Net):
     def forward(self, x: Tensor, y: Tensor | None, t: Tensor) -> Tensor:
         hat: Tensor = self.after(self.net(x, y, t))
         return hat
+
+    def under(self, noise: Any) -> Callable[..., Any]:
+        inner = self.net.under(noise)
+        return lambda x, y, t: self.after(inner(x, y, t))
 
     def __or__(self, module: nn.Module) -> "Chain":
         return Chain(self.net, *self.after, module)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -49,7 +50,7 @@ class Conditioned(Net):
         def attach(layer: Any) -> nn.Module | None:
             return Attached(layer, width, heads, self.depth) if layer.width >= least else None
 
-        self.net = attached(net, attach)
+        self.net: Any = attached(net, attach)
         self.encoders = nn.ModuleDict(dict(encoders))
         fix = "They have width >= least, and axis, as net.residual.Residual has."
         known = count(self.net) > count(net)
@@ -71,14 +72,20 @@ class Conditioned(Net):
         return int(getattr(self.net, "outputs", 1))
 
     def forward(self, x: Tensor, y: State, t: Tensor) -> Tensor:
+        return self._answer(self.net, x, y, t)
+
+    def under(self, noise: Any) -> Callable[..., Any]:
+        return partial(self._answer, self.net.under(noise))
+
+    def _answer(self, net: Callable[..., Any], x: Tensor, y: State, t: Tensor) -> Tensor:
         own, told = self._apart(y)
         tokens = [self._tokens(name, value, len(x)) for name, value in told.items()]
         if not tokens:
-            hat: Tensor = self.net(x, own, t)
+            hat: Tensor = net(x, own, t)
             return hat
         values, there = (torch.cat(side, 1) for side in zip(*tokens, strict=True))
         with telling(self.depth, Tokens(values, there)):
-            guided: Tensor = self.net(x, own, t)
+            guided: Tensor = net(x, own, t)
         return guided
 
     def _apart(self, y: State) -> tuple[State, dict[str, Tensor]]:

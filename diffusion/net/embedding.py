@@ -68,6 +68,7 @@ class Condition(nn.Module):
         if y.is_floating_point():
             fits = y.dim() == 2 and y.shape[0] in rows and y.shape[1] == self.condition > 0
             fix = "" if self.condition else "Vectors [b, d] need a net made with condition=d."
+            fix = fix if y.dim() < 3 else "Pictures [b, c, ...] need a net.UNet made with beside=c."
             expect(fits, self.name, self._wanted(), y, fix)
         elif self.labels:
             expect(y.dim() == 1 and y.shape[0] in rows, self.name, self._wanted(), y)

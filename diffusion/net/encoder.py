@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..base.module import Module
 from ..errors import require
 from .cross import Places
-from .layers import CONV, GroupNorm
+from .layers import CONV
 from .sizes import AXES, expect, positive
 
 
@@ -48,19 +48,19 @@ class Encoder(Module):
         dimensions: 1, 2 or 3, of the grid.
         pool: places that are left along each axis; None leaves all. 1 is a single token, of
             what there is, wherever it is.
-        groups: of group norm.
+
+    Nothing is normalised but the tokens: how bright a picture is, or how loud a sound, is told too.
     """
 
     def __init__(
-        self, channels: Sequence[int], dimensions: int = 2, pool: int | None = None,
-        groups: int = 8,
-    ) -> None:  # fmt: skip
+        self, channels: Sequence[int], dimensions: int = 2, pool: int | None = None
+    ) -> None:
         listed = isinstance(channels, (tuple, list)) and len(channels) >= 2
         fits = listed and all(isinstance(c, int) and c >= 1 for c in channels)
         wanted = "the grid's channels, then a width for each level, such as (1, 32, 64)"
         require(fits, "Encoder.channels", wanted, repr(channels))
         require(dimensions in (1, 2, 3), "Encoder.dimensions", "1, 2 or 3", repr(dimensions))
-        positive("Encoder", groups=groups, pool=1 if pool is None else pool)
+        positive("Encoder", pool=1 if pool is None else pool)
         self.channels, self.dimensions, self.pool = tuple(channels), dimensions, pool
         *_, self.width = self.channels
         conv = CONV[dimensions - 1]
@@ -68,7 +68,6 @@ class Encoder(Module):
         self.levels = nn.ModuleList(
             conv(a, b, 3, stride=1 if i == 0 else 2, padding=1) for i, (a, b) in enumerate(sizes)
         )
-        self.norms = nn.ModuleList(GroupNorm(b, groups) for _, b in sizes)
         self.exit = nn.Linear(self.width, self.width)
         self.place = Places(self.width)
         self.last = nn.LayerNorm(self.width)
@@ -78,8 +77,8 @@ class Encoder(Module):
         axes = AXES[self.dimensions - 1]
         expect(fits, "Encoder", f"grids [b, {self.channels[0]}, {axes}]", value)
         h = value
-        for level, norm in zip(self.levels, self.norms, strict=True):
-            h = F.silu(norm(level(h)))
+        for level in self.levels:
+            h = F.silu(level(h))
         if self.pool is not None:
             pools = (F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d)
             h = pools[self.dimensions - 1](h, self.pool)

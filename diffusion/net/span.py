@@ -57,6 +57,11 @@ class Span(Net):
         """The size of the network's floating conditions."""
         return int(self.net.embed.inner.condition)  # type: ignore[union-attr, arg-type]
 
+    @property
+    def beside(self) -> int:
+        """The channels of pictures that the network takes as conditions."""
+        return int(self.net.beside)  # type: ignore[arg-type]
+
     def forward(self, x: Tensor, y: Tensor | None, t: Tensor) -> Tensor:
         hat: Tensor = self.net(x, y, t)
         return hat

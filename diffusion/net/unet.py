@@ -6,18 +6,18 @@ encoder passes to the decoder is added, not concatenated: on Fashion-MNIST at 14
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..base import Net
 from ..errors import require
+from .beside import joined
 from .embedding import Condition
 from .layers import CONV, ZERO_CONV, GroupNorm, ZeroLinear
 from .residual import Ascent, Descent, Residual
-from .sizes import common, expect, positive
-
-AXES = ("length", "height, width", "depth, height, width")
+from .sizes import AXES, common, expect, positive
 
 
 class UNet(Net):
@@ -38,6 +38,10 @@ class UNet(Net):
         dimensions: 1, 2 or 3, of the grid.
         condition: size of floating conditions `y` `[b, condition]`; 0 is none.
         dropout: probability, in the residual blocks.
+        beside: channels of pictures as conditions, floating `y` `[b, beside, ...]` of the size of
+            `x`, which the first convolution sees after those of `x`; zeros are the null condition.
+            Where there are labels or vectors too, `y` is `{"y": labels, "beside": pictures}`, or
+            either of them.
     """
 
     def __init__(
@@ -53,13 +57,17 @@ class UNet(Net):
         dimensions: int = 2,
         condition: int = 0,
         dropout: float = 0.0,
+        beside: int = 0,
     ) -> None:
         _check(channels, attention, dimensions)
         common("UNet", labels, condition, dropout)
+        fits = isinstance(beside, int) and beside >= 0
+        require(fits, "UNet.beside", "the channels of pictures y, or 0 for none", repr(beside))
         sizes = {"parameters": parameters, "hidden": hidden, "heads": heads}
         positive("UNet", **sizes, groups=groups, blocks=blocks)
         self.channels, self.dimensions = tuple(channels), dimensions
         self.labels, self.outputs, self.condition = labels, parameters, condition
+        self.beside = beside
         data, *widths = channels
         last = len(widths) - 1
         conv = CONV[dimensions - 1]
@@ -72,7 +80,7 @@ class UNet(Net):
             return [Residual(width, groups, heads if look else 0, dropout, size) for look in looks]
 
         self.embed = Condition("UNet", hidden, labels, condition)
-        self.enter = conv(data, widths[0], 3, padding=1)
+        self.enter = conv(data + beside, widths[0], 3, padding=1)
         self.encoder = nn.ModuleList(
             Descent(stage(i, blocks), conv(widths[i], widths[i + 1], 3, stride=2, padding=1))
             for i in range(last)
@@ -87,11 +95,14 @@ class UNet(Net):
         self._split = [2 * part.width for part in self.modules() if isinstance(part, Residual)]
         self.modulation = ZeroLinear(hidden, sum(self._split))
 
-    def forward(self, x: Tensor, y: Tensor | None, t: Tensor) -> Tensor:
+    def forward(self, x: Tensor, y: Any, t: Tensor) -> Tensor:
         self._fits(x)
+        seen = x
+        if self.beside:
+            seen, y = joined("UNet", x, y, self.beside)
         modulation = self.modulation(F.silu(self.embed(y, t, x.shape[0])))
         parts = iter(modulation.split(self._split, -1))
-        h: Tensor = self.enter(x)
+        h: Tensor = self.enter(seen)
         kept: list[Tensor] = []
         for descent in self.encoder:
             h = descent(h, parts, kept)

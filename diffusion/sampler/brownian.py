@@ -20,11 +20,14 @@ DEPTH = 24
 
 
 class Brownian:
-    """Increments of phi·B at q = r^(-2·eta²), for states like `like`; local to one sampling."""
+    """Increments of phi·B at q = r^(-2·eta²), for states like `like`; local to one sampling.
+
+    One generator is for all samples together; of several, each is for its own.
+    """
 
     def __init__(self, like: Tensor, rng: Rng, eta: float) -> None:
         self._like, self._power = like, 2 * eta**2
-        each = [rng] * len(like) if rng is None or isinstance(rng, Generator) else rng
+        each = [rng] if rng is None or isinstance(rng, Generator) else rng
         self._seeds = np.array([int(torch.randint(2**62, (), generator=one)) for one in each])
         self._nodes: dict[int, tuple[int, Tensor]] = {}
 

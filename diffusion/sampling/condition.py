@@ -11,6 +11,7 @@ from torch import Tensor
 from .. import tree
 from ..base import Data, Guidance
 from ..errors import InputError, MismatchError, suggest
+from ..net.beside import OWN
 from ..noise.joint import Joint
 from ..tree import State
 from .start import encoded, tensors
@@ -37,6 +38,8 @@ def conditions(
     elif not isinstance(y, (Tensor, dict)):
         raise InputError(f"sample.y: expected class ids, names or tensors; got {type(y).__name__}.")
     size = tree.size(y)
+    if size == 1 and batch is not None and batch > 1:  # one condition for all samples
+        y, size = tree.map(lambda leaf: leaf.expand(batch, *leaf.shape[1:]), y), batch
     if batch is not None and batch != size:
         raise InputError(f"sample: batch={batch}, but y has {size} conditions.")
     if size < 1:
@@ -44,8 +47,9 @@ def conditions(
     labels = getattr(model.net, "labels", None)
     if labels == 0 and guidance is not None and guidance.reads:
         labels = None
-    if labels is not None and isinstance(y, Tensor) and not y.is_floating_point():
-        low, high = int(y.min()), int(y.max())
+    ids = y.get(OWN) if isinstance(y, dict) else y
+    if labels is not None and isinstance(ids, Tensor) and not ids.is_floating_point():
+        low, high = int(ids.min()), int(ids.max())
         least = getattr(model.net, "least", 0)
         if low < least or high > labels:
             raise InputError(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import tree
-from ..base import Data, Predict
+from ..base import Data, Net, Predict
 from ..tree import State
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def network(
     probabilities = getattr(model.noise, "parameter", None) == "p"
     apart = hasattr(model.time, "parts")
     evaluating = Evaluating(net)
+    answer = net.under(noise) if isinstance(net, Net) else net
 
     def row(t: Any, batch: int) -> Tensor:
         if isinstance(t, Tensor):
@@ -74,7 +75,7 @@ def network(
             t = dict.fromkeys(z, t)
         at = {k: row(v, batch) for k, v in t.items()} if isinstance(t, dict) else row(t, batch)
         with evaluating:
-            hat = net(noise.inputs(z, t), y, at)
+            hat = answer(noise.inputs(z, t), y, at)
         return hat.log() if probabilities else hat
 
     return predict

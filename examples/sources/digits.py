@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -49,15 +50,15 @@ def digits(quick: bool = False) -> Digits:
 def _read(path: Path) -> Tensor:
     """Pictures of one digit; the file has them as numbers in [0, 1], one after the other."""
     try:
-        values = torch.tensor(json.loads(path.read_text("utf-8"))["data"], dtype=torch.float32)
+        values = np.asarray(json.loads(path.read_text("utf-8"))["data"], np.float32)
         if not len(values) or len(values) % SIDE**2 or values.min() < 0 or values.max() > 1:
             raise ValueError(f"{len(values):,} numbers from {values.min()} to {values.max()}")
-    except (ValueError, KeyError, TypeError, RuntimeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise FileError(
             f"{path}: expected pictures of {SIDE}×{SIDE} numbers in [0, 1]; got {error!r}. Delete "
             "its folder to fetch it again."
         ) from error
-    return (255 * values).round().to(torch.uint8).reshape(-1, 1, SIDE, SIDE)
+    return torch.from_numpy((255 * values).round().astype(np.uint8)).reshape(-1, 1, SIDE, SIDE)
 
 
 def _labelled(parts: list[Tensor]) -> tuple[Tensor, Tensor]:

@@ -16,7 +16,7 @@ def spectrum(sound: Tensor) -> Tensor:
     """Logarithms of the power in bands of the mel scale, `[32, 64]`, of samples `[n]` at 8 kHz.
 
     A frame is 16 ms. Silence at the ends is cut, and what is longer than a second. The loudest is
-    1, what is 80 decibels below is 0.
+    1, what is 60 decibels below is 0.
     """
     loud = sound.abs() > 0.02 * sound.abs().max()
     first, last = (int(i) for i in loud.nonzero().flatten()[[0, -1]])
@@ -25,7 +25,7 @@ def spectrum(sound: Tensor) -> Tensor:
     waves = torch.stft(cut, WINDOW, HOP, window=torch.hann_window(WINDOW), return_complex=True)
     power = _bands() @ waves.abs().square()[:, :FRAMES]
     decibels = 10 * (power + 1e-10).log10()
-    scaled: Tensor = ((decibels - decibels.max()) / 80 + 1).clamp_min(0)
+    scaled: Tensor = ((decibels - decibels.max()) / 60 + 1).clamp_min(0)
     return scaled
 
 
@@ -34,8 +34,9 @@ def varied(sound: Tensor, draws: torch.Generator) -> Tensor:
     speed, gain, noise = torch.rand(3, generator=draws).tolist()
     length = round(len(sound) * (0.85 + 0.3 * speed))
     other = interpolate(sound[None, None], size=length, mode="linear")[0, 0]
-    hiss = torch.randn(length, generator=draws) * float(other.std()) * 0.1 * noise
-    return (other + hiss) * (0.3 + 0.7 * gain)
+    hiss = torch.randn(length, generator=draws) * float(other.std()) * 0.01 * noise
+    said: Tensor = (other + hiss) * (0.3 + 0.7 * gain)
+    return said
 
 
 def _bands() -> Tensor:
@@ -44,4 +45,5 @@ def _bands() -> Tensor:
     edges = 700 * (10 ** (torch.linspace(0, top, BANDS + 2) / 2595) - 1)
     at = torch.linspace(0, RATE / 2, WINDOW // 2 + 1)
     low, mid, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
-    return torch.minimum((at - low) / (mid - low), (high - at) / (high - mid)).clamp_min(0)
+    rising, falling = (at - low) / (mid - low), (high - at) / (high - mid)
+    return torch.minimum(rising, falling).clamp_min(0)

@@ -1,12 +1,13 @@
 """Every combination of some choices, side by side."""
 
 import math
+import os
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from diffusion import guidance, sampler
+from diffusion import guidance, sampler, schedule
 from diffusion.block.compare import compare
 from diffusion.errors import FileError, InputError
 
@@ -42,6 +43,47 @@ def test_an_argument_deep_inside_is_chosen() -> None:
     pipe = pipeline().replace({"denoise.guidance": guidance.ClassifierFree()})
     made = compare(pipe, {"denoise.guidance.strength": [0.0, 4.0]}, **INPUTS)
     assert made.rows[1].rms > 0
+
+
+def test_the_schedule_of_a_model_is_chosen_and_choices_have_names() -> None:
+    pipe = pipeline()
+    schedules = {"slow": schedule.Cosine(100, 0.1), "fast": schedule.Cosine(100, 0.008)}
+    made = compare(pipe, {"denoise.steps": [2], "denoise.model.schedule": schedules}, **INPUTS)
+    assert [row.names for row in made.rows] == [
+        {"denoise.steps": "2", "denoise.model.schedule": name} for name in schedules
+    ]
+    for row, one in zip(made.rows, schedules.values(), strict=True):
+        model = pipe["denoise"]["model"].replace(schedule=one)
+        goal = pipe.replace({"denoise.model": model, "denoise.steps": 2})(**INPUTS)
+        assert row.picture is not None
+        assert row.picture.equal(goal)
+    assert made.rows[1].rms > 0
+    assert "schedule fast" in str(made)
+    assert "<td>fast</td>" in made.html()
+
+
+def test_a_setting_of_a_module_of_a_model_is_chosen() -> None:
+    made = compare(pipeline(), {"denoise.model.schedule.offset": [0.008, 0.1]}, **INPUTS)
+    assert made.rows[1].rms > 0
+    with pytest.raises(InputError, match="Model has no 'schedul'"):
+        compare(pipeline(), {"denoise.model.schedul": [schedule.Cosine(9)]}, **INPUTS)
+    with pytest.raises(InputError, match="has no trained weights"):
+        compare(pipeline(), {"denoise.model.net.labels": [3]}, **INPUTS)
+
+
+def test_a_picture_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch) -> None:
+    made = compare(pipeline(), {"denoise.steps": [2]}, **INPUTS)
+    made.save(tmp_path / "grid.png")
+    before = (tmp_path / "grid.png").read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(FileError, match="No space left"):
+        made.save(tmp_path / "grid.png")
+    assert (tmp_path / "grid.png").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["grid.png"]
 
 
 def test_the_grid_has_a_column_for_each_of_the_last_values(tmp_path: Path) -> None:

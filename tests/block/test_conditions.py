@@ -39,7 +39,7 @@ def model() -> Any:
     torch.manual_seed(0)
     network = net.Conditioned(
         net.UNet((1, 8), labels=3, hidden=8),
-        {"text": net.Projection(5, 8), "sound": net.Encoder((4, 8), dimensions=1, groups=4)},
+        {"text": net.Projection(5, 8), "sound": net.Encoder((4, 8), dimensions=1)},
     )
     with torch.no_grad():
         for parameter in network.parameters():

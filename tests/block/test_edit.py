@@ -112,3 +112,18 @@ def test_composites_are_replaced_by_their_parts() -> None:
     assert torch.equal(other(latents=latents)["latents"], latents)
     assert torch.equal(nested(latents=latents)["latents"], latents / 4)
     assert other["all"]["b"] is nested["all"]["b"]
+
+
+def test_a_composition_is_shown_block_by_block() -> None:
+    pipe = Pipeline(inner=whole(), twice=Repeat(Blur(0.25), 2).bind(strength=1.0), count=Count())
+    assert repr(pipe).splitlines() == [
+        "Pipeline",
+        "  inner: Pipeline",
+        "    encode: Encode",
+        "    blur: Blur",
+        "    decode: Decode",
+        "  twice: Repeat(times=2, strength=1.0)",
+        "    block: Blur(by=0.25)",
+        "  count: Count",
+    ]
+    assert repr(Parallel(count=Count())) == "Parallel\n  count: Count"

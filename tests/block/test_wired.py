@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from diffusion.block import Block, BlockError, Pipeline, Wired
+from diffusion.block import Block, BlockError, Pipeline, Repeat, Wired
 from diffusion.errors import InputError, MismatchError
 
 from .toys import Blur, Count, Decode, Encode, Fails, Toy, port
@@ -64,6 +64,21 @@ def test_pipelines_are_bound_and_renamed_like_any_block() -> None:
     nested = Pipeline(all=pipe.rename(picture="out"))
     assert list(nested.ports().outputs) == ["out"]
     torch.testing.assert_close(nested(init=image), image)
+
+
+def test_what_is_wired_is_replaced_by_its_own_path_and_through_it() -> None:
+    pipe = Pipeline(
+        soft=Blur(0.5).bind(strength=1.0), again=Repeat(Blur(0.5), 2).rename(latents="z")
+    )
+    for path in ("soft.by", "soft.block.by"):
+        assert pipe.replace({path: 0.25})["soft"]["by"] == 0.25
+    for path in ("again.block.by", "again.block.block.by"):
+        assert pipe.replace({path: 0.25})["again"]["block"]["block"].by == 0.25
+    assert pipe.replace({"again.block.times": 3})["again"]["times"] == 3
+    both = pipe["soft"].replace({"block": Blur(1.0), "block.by": 0.25})
+    assert both == Blur(0.25).bind(strength=1.0)
+    with pytest.raises(InputError, match=r"no part 'bye'.*Did you mean 'by'"):
+        pipe.replace({"soft.block.bye": 1.0})
 
 
 class Mask(Block):

@@ -75,6 +75,7 @@ SCHEDULES = [
     schedule.Sigmoid(50), schedule.Flow(), schedule.Flow(50, 3.0), schedule.Karras(50),
     schedule.LogLinear(50), schedule.Geometric(50), schedule.ZeroTerminal(schedule.Cosine(50)),
     schedule.Table(3, torch.tensor([1.0, 0.9, 0.8, 0.5])),
+    schedule.Scaled(schedule.Cosine(50), 0.3), schedule.Spectral(50, torch.tensor([0.01, 4.0])),
 ]  # fmt: skip
 DISTRIBUTIONS = [
     distribution.Normal(MU, SIGMA), distribution.Normal(MU, 0.5),
@@ -106,6 +107,8 @@ NETS = [
     net.Transformer(7, depth=1, width=32, heads=2) | nn.Softmax(-1),
     net.MLP(4) | Halves(), net.Span(net.MLP(4, labels=3)),
     net.Span(net.UNet((1, 8, 8), hidden=16), 1.0),
+    net.UNet((1, 8), labels=2, hidden=16, beside=1),
+    net.Retimed(net.MLP(4, labels=3), schedule.Flow(), noise.Gaussian("v"), time.Continuous()),
 ]  # fmt: skip
 LOSSES = [
     loss.Simple(), loss.Simple("x", 1), loss.Simple("v", weight=weights.MinSNR()), loss.VLB(),
@@ -136,6 +139,7 @@ OTHERS = [
     sampler.Remask(), sampler.Remask(0.2, "rescale"), sampler.On(sampler.UniPC(), grid.Karras(7)),
     grid.Uniform(7), grid.Uniform(7, "flow", 1.5), grid.Karras(7), grid.Spacing(7, "trailing"),
     grid.Points.align("sd", 7),
+    net.Projection(5, 8), net.Encoder((1, 8, 8)), net.Encoder((4, 8), dimensions=1, pool=1),
     train.AdamW(), train.AdamW(steps=100), train.Profile(), train.Profile((0.1,), 1, 4),
     weights.SNR(), weights.MinSNR(), weights.P2(), weights.Sigmoid(), weights.EDM(),
 ]  # fmt: skip
@@ -143,6 +147,7 @@ CENTRE = guidance.ClassifierFree()
 HALF = torch.tensor([True, False, True, False])
 GUIDANCES = [
     CENTRE, CENTRE | guidance.ClassifierFree(0.2, 0.5), guidance.Auto(net.MLP(4, labels=3)),
+    guidance.Each({"y": 0.5}), guidance.Regions(torch.ones(1, 1)),
     guidance.Interval(CENTRE, 0.2, 0.8), guidance.Interval(CENTRE, 0.0, 0.03),
     guidance.Rescale(CENTRE), guidance.Rescale(guidance.Auto(net.MLP(4, labels=3)), 1.0),
     guidance.PlusPlus(), guidance.Project(2.0), guidance.Project(2.0, 0.5, 0.3, 0.2),
@@ -178,9 +183,16 @@ def test_tutorial_modules_pass(module):
     assert report.ok, str(report)
 
 
+def test_a_network_passes_with_the_conditions_that_it_is_given():
+    network = net.Conditioned(net.UNet((1, 8), labels=3, hidden=16), {"text": net.Projection(5, 8)})
+    y = {"y": torch.tensor([1, 2, 3]), "text": torch.randn(3, 5)}
+    report = check(network, x=torch.randn(3, 1, 8, 8), y=y, t=torch.rand(3))
+    assert report.ok, str(report)
+
+
 def test_every_class_of_the_catalogue_was_examined():
     """But those of checkpoints and blocks, which have exams of their own."""
-    composed = {"Chain", "Component", "Product", "Sampled", "Sum", "Weight"}
+    composed = {"Chain", "Component", "Conditioned", "Product", "Sampled", "Sum", "Weight"}
     seen = {type(module).__name__ for module in LIBRARY} | composed
     own = {name: cls for name, cls in library().items() if not name.startswith(("hub.", "block."))}
     assert not {name for name, cls in own.items() if cls.__name__ not in seen}

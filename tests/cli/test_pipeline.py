@@ -140,12 +140,12 @@ def test_one_block_runs_on_what_a_trace_recorded(there):
     pipe = Pipeline.load("p.yaml")
     with pipe.trace("run.trace"):
         want = pipe(seed=1, batch=2)
-    (folder,) = [one for one in Path("run.trace").iterdir() if one.name.endswith("decode")]
-    assert there("run", "p.yaml", "--only", "decode", "--inputs", folder, "-o", "one").code == 0
+    alone = ("run", "p.yaml", "--only", "decode", "--inputs")
+    assert there(*alone, "run.trace", "-o", "one").code == 0
     assert (np.array(Image.open("one/image-00001.png")) == want[1, 0].numpy()).all()
-    answer = there("run", "p.yaml", "--only", "denoise", "--inputs", folder)
+    answer = there("run", "p.yaml", "--only", "denoise", "--inputs", "run.trace/decode")
     assert answer.code == 0, answer.error  # its latents are where denoising may begin
-    answer = there("run", "p.yaml", "--inputs", folder, "--only", "decode", "--seed", "1")
+    answer = there(*alone, "run.trace", "--seed", "1")
     assert "--seed: is neither an option nor an input; the inputs are --latents" in answer.error
 
 
@@ -158,6 +158,20 @@ def test_plain_safetensors_are_inputs_too(there):
     save_file({"latent": torch.zeros(1, 1, 8, 8)}, folder / "inputs.safetensors")
     answer = there("run", "p.yaml", "--only", "decode", "--inputs", folder, "-o", "zero")
     assert "holds 'latent', which is no input" in answer.error
+
+
+def test_show_as_a_page_of_markdown(there):
+    answer = there("show", "p.yaml", "--markdown", "--set", "denoise.steps=7")
+    assert answer.code == 0, answer.error
+    assert answer.out.startswith("# p\n\nA `block.Pipeline`, version 1.\n")
+    for line in (
+        "| `batch` | `int \\| None` |  | `None` |", "| `image` | `Tensor` |  |", "### denoise",
+        "Sample a model. Its output are encoded samples, which `Decode` makes pictures of.",
+        "| `steps` | `7` |", "| `latents` | `Tensor` | `b 1 8 8` | must be given |",
+        '  b0 -->|"latents"| b1',
+    ):  # fmt: skip
+        assert line in answer.out.splitlines(), line
+    assert answer.out.count("| UNet | ") == 1
 
 
 def test_show(there):

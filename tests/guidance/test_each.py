@@ -101,7 +101,7 @@ def test_a_model_is_trained_and_sampled_with_any_subset() -> None:
     y = {"a": torch.randn(12, 5), "b": torch.randn(12, 1, 4, 4)}
     network = net.Conditioned(
         net.UNet((1, 8), hidden=8),
-        {"a": net.Projection(5, 8), "b": net.Encoder((1, 8), groups=4)},
+        {"a": net.Projection(5, 8), "b": net.Encoder((1, 8))},
     )
     model = Model(
         data.Images(torch.randint(0, 256, (12, 1, 4, 4)).byte(), y, batch=4), schedule.Flow(),

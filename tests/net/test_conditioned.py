@@ -42,7 +42,7 @@ def diffusers() -> Net:
 
 
 def conditioned(network: Net, **more: Any) -> net.Conditioned:
-    encoders = {"text": net.Projection(5, 12, 2), "style": net.Encoder((1, 8, 12), groups=4)}
+    encoders = {"text": net.Projection(5, 12, 2), "style": net.Encoder((1, 8, 12))}
     return net.Conditioned(network, encoders, **more)
 
 
@@ -107,7 +107,7 @@ def test_attention_to_a_token_is_a_logistic_function() -> None:
 def test_a_further_condition_beside_others() -> None:
     torch.manual_seed(0)
     first = shaken(conditioned(unet()))
-    second = net.Conditioned(first, {"sound": net.Encoder((4, 12), dimensions=1, groups=4)})
+    second = net.Conditioned(first, {"sound": net.Encoder((4, 12), dimensions=1)})
     x, t, told = inputs()
     sound = torch.randn(3, 4, 7)
     y = torch.tensor([1, 2, 3])
@@ -194,3 +194,22 @@ def test_misfits_are_named() -> None:
         net.Conditioned(unet(), text)(x, {"text": torch.randn(3, 6)}, t)
     with pytest.raises(InputError, match=r"Encoder: expected grids \[b, 1, height, width\]"):
         conditioned(unet())(x, {"style": torch.randn(3, 2, 8, 8)}, t)
+
+
+def test_a_network_inside_is_told_which_process_it_is_under() -> None:
+    """A retimed one, under another schedule, alone, with conditions beside it, and in a chain."""
+    torch.manual_seed(0)
+    trained = Model(
+        data.Images(), schedule.Flow(), noise.Gaussian("velocity"), shaken(unet()),
+        time=time.Continuous(), shape=(1, 8, 8),
+    )  # fmt: skip
+    retimed = trained.replace(net=net.Retimed.of(trained), schedule=schedule.Flow(1000, 3.0))
+    beside = net.Conditioned(retimed.net, {"text": net.Projection(5, 8)})
+    options: dict[str, Any] = {"steps": 3, "seed": 0}
+    goal = retimed.sample([1, 2], **options)
+    assert torch.equal(retimed.replace(net=beside).sample([1, 2], **options), goal)
+    assert torch.equal(
+        retimed.replace(net=retimed.net | nn.Identity()).sample([1, 2], **options), goal
+    )
+    plain = trained.replace(schedule=schedule.Flow(1000, 3.0))
+    assert not torch.equal(plain.sample([1, 2], **options), goal)

@@ -10,6 +10,7 @@ from torch import Tensor
 from ... import rng
 from ...errors import InputError
 from ...model import Model
+from ...noise.gaussian import Gaussian
 from ..base import Block
 from ..coder import fitted
 from ..port import Ports
@@ -51,7 +52,7 @@ class Hold(Block):
 
     def _noised(self, original: Tensor, time: float, seed: Any, noise: Tensor | None) -> Tensor:
         process = self.model.bind()
-        if noise is not None and hasattr(process, "clock"):
+        if noise is not None and isinstance(self.model.noise, Gaussian):
             signal, sigma = process.clock(time)
             top = sum(part**2 for part in process.clock(self._start())) ** 0.5
             given: Tensor = signal * original + (sigma / top) * noise.to(original)

@@ -32,6 +32,10 @@ TIMESTEP = "timestep"
 """What is written of a folder's denoiser that a scheduler of another kind tells the time."""
 
 
+class Elsewhere(InputError):
+    """A model's weights are in no folder that it could be read from."""
+
+
 class Entry(NamedTuple):
     """What is to be written of a model that was read from somewhere.
 
@@ -73,14 +77,14 @@ def folder_of(source: Source) -> Path:
 
 
 def entry(model: Model[Any], name: str) -> Entry:
-    """What differs between a model and its source. Errors: other weights, which no file holds."""
+    """What differs between a model and its source. Errors: `Elsewhere`, of weights or networks."""
     source = _with_classes(model)
     theirs, folder = fetch(source), folder_of(source)
     shape = None
     if model.shape != theirs.shape and not (folder / digest.OWN).is_file():
         shape, theirs = model.shape, fetch(source, shape=model.shape)
     if not _same_weights(model, theirs):
-        raise InputError(
+        raise Elsewhere(
             f"{name}: its weights are not (any more) those of {source.place}, where it was read. "
             "Save it as a folder with model.save(folder); or save the pipeline with weights=True, "
             "which does so beside it."
@@ -94,7 +98,7 @@ def entry(model: Model[Any], name: str) -> Entry:
         changed[TIMESTEP] = model.net.timestep
     for key in ("net", "data"):
         if key in changed and (key == "net" or model.data.modules()):
-            raise InputError(
+            raise Elsewhere(
                 f"{name}: its {key} is another than that of {source.place}. Save the pipeline with "
                 "weights=True."
             )
@@ -155,6 +159,15 @@ def _state(model: Model[Any]) -> dict[str, torch.Tensor]:
                 if not key.startswith("loss.")
             }
     return found
+
+
+def written(source: Source, own: str, folder: Path, key: str) -> dict[str, str]:
+    """What a file of `folder` says of a source, its place under `key`; `own` is its hash."""
+    plain = {key: written_place(source, folder)}
+    plain |= {"revision": source.commit} if source.commit else {}
+    plain |= {"variant": source.variant} if source.variant else {}
+    plain |= {"dtype": str(source.dtype).removeprefix("torch.")} if source.dtype else {}
+    return plain | {"hash": own}
 
 
 def written_place(source: Source, folder: Path) -> str:

@@ -14,14 +14,17 @@ from ...fit import MODULES
 from ...folder import tensors
 from ...folder.lines import Node
 from ...folder.source import Source
-from . import digest
+from ..task.control import controlled
+from . import digest, network
 from .entry import SETTINGS, TIMESTEP, fetch, folder_of, read_place, told
 
 if TYPE_CHECKING:
     from .build import Builder
     from .lock import Pins
 
-KEYS = ("load", "revision", "variant", "dtype", "hash", "shape", "modules")
+KEYS = ("load", "revision", "variant", "dtype", "hash", "shape", "modules", "controls")
+NETWORK = ("network", *KEYS[1:5])
+"""Keys of a model, and of a network that was read from a folder of its own."""
 
 
 class Models:
@@ -55,7 +58,8 @@ class Models:
                 raise FileError(
                     f"{entry.place}: {name}: expected {{load: folder or owner/name}}; got {entry}."
                 )
-            read = self._network if "id" in entry.value else self._model
+            keys = {"id": self._network, "network": self._read}
+            read = next((one for key, one in keys.items() if key in entry.value), self._model)
             self.made[name] = read(name, entry.value, entry.place)
         return self.made[name]
 
@@ -67,25 +71,26 @@ class Models:
         return found.to(self.device)
 
     def source(self, name: str, nodes: Mapping[str, Node], place: str) -> Source:
-        """Where a model of the file is read from."""
+        """Where a model, or a network, of the file is read from."""
+        known = NETWORK if NETWORK[0] in nodes else KEYS
         for key, node in nodes.items():
-            near = f"{name} has no key {key!r}; it has {', '.join(KEYS)}.{suggest(key, KEYS)}"
-            _expect(key in KEYS, node, near)
-        if "load" not in nodes:
+            near = f"{name} has no key {key!r}; it has {', '.join(known)}.{suggest(key, known)}"
+            _expect(key in known, node, near)
+        if known[0] not in nodes:
             raise FileError(f"{place}: {name}: the key 'load' is missing: a folder, or owner/name.")
-        text = {key: _text(nodes[key], key) for key in KEYS[:5] if key in nodes}
+        text = {key: _text(nodes[key], key) for key in known[:5] if key in nodes}
         dtype = getattr(torch, text.get("dtype", ""), None)
         if "dtype" in text and not isinstance(dtype, torch.dtype):
             _expect(False, nodes["dtype"], f"dtype: expected a name such as float16, got {text}")
-        where = read_place(text["load"], self.path.parent)
+        where = read_place(text[known[0]], self.path.parent)
         return Source(where, text.get("revision"), text.get("variant"), dtype, self.custom)
 
     def sources(self) -> dict[str, Source]:
-        """Where every model that has been read is read from."""
+        """Where every model and network that has been read is read from."""
         return {
             name: self.source(name, node.value, node.place)
             for name, node in self.entries.items()
-            if name in self.made and isinstance(node.value, dict) and "load" in node.value
+            if name in self.made and isinstance(node.value, dict) and "id" not in node.value
         }
 
     def _model(self, name: str, nodes: Mapping[str, Node], place: str) -> Any:
@@ -105,7 +110,8 @@ class Models:
                 changes["net"] = told(base.net, changes.get("schedule", base.schedule), timestep)
                 if changes["net"] is None:
                     raise FileError(f"{TIMESTEP}: the model is no folder of Diffusers")
-            return self.bases[key].replace(**changes) if changes else self.bases[key]
+            found = self.bases[key].replace(**changes) if changes else self.bases[key]
+            return self._controlled(found, nodes.get("controls"))
         except (DiffusionError, TypeError) as error:
             said = str(error).replace("Model.load(folder,", "Pipeline.load(path,")
             raise FileError(said if place in said else f"{place}: {name}: {said}") from error
@@ -133,6 +139,33 @@ class Models:
             _expect(key in allowed, node, near + suggest(key, allowed))
             found[key] = self.builder.value(node)
         return found
+
+    def _controlled(self, model: Any, node: Node | None) -> Any:
+        """A model with the control networks that its entry names."""
+        networks, scales = dict[str, Any](), dict[str, Any]()
+        for name, one in _entries(node, "controls").items():
+            own = _entries(one, f"controls.{name}")
+            for key in ("network", "scale"):
+                _expect(key in own, one, f"controls.{name}: the key {key!r} is missing")
+            for key, item in own.items():
+                near = f"controls.{name} has no key {key!r}; it has network, scale"
+                _expect(key in ("network", "scale"), item, near)
+            networks[name] = self.get(_text(own["network"], "network"), own["network"].place)
+            scales[name] = own["scale"].value
+        return controlled(model, networks, scales) if networks else model
+
+    def _read(self, name: str, nodes: Mapping[str, Node], place: str) -> nn.Module:
+        """A network of a folder of its own."""
+        source = self.source(name, nodes, place)
+        if self.pins is not None:
+            source = self.pins.source(name, source)
+        try:
+            self._same(name, nodes, source)
+            made: nn.Module = network.fetch(source, self.device)
+        except DiffusionError as error:
+            said = str(error)
+            raise FileError(said if place in said else f"{place}: {name}: {said}") from error
+        return made
 
     def _network(self, name: str, nodes: Mapping[str, Node], place: str) -> nn.Module:
         """A block's own network, which the file describes; its weights are among the tensors."""

@@ -17,7 +17,9 @@ from ...folder.config import Tensors, describe
 from ...folder.registry import name_of
 from ...folder.typed import hints
 from ...model import Model
-from .entry import entry, written_place
+from .beside import save
+from .entry import Elsewhere, entry, written
+from .network import apart, of_weights, read_from
 
 MARKS = ("model", "tensor", "missing", "map")
 """Keys by which a map of one item stands for something else."""
@@ -85,42 +87,51 @@ class Plain:
     def _model(self, model: Model[Any], path: str) -> str:
         if id(model) in self._names:
             return self._names[id(model)]
-        if model.source is None:
-            model.source = self._shared(model)
-        if model.source is None and not self.weights:
+        own, controls, scales = apart(model)
+        if own.source is None:
+            own.source = self._shared(own)
+        if own.source is None and not self.weights:
             raise InputError(
                 f"{path}: this model was built here, and its weights are in no folder. Save it "
                 "with model.save(folder); or save the pipeline with weights=True, which does so "
                 "beside it."
             )
-        if model.source is None:
-            _whole(model, path)
+        if own.source is None:
             name = self._named(model, "model")
-            model.save(self.beside / name)
+            save(own, self.beside / name, path)
         else:
-            name = self._named(model, Path(model.source.place).name)
-        self.models[name] = self._entry(model, path)
+            name = self._named(model, Path(own.source.place).name)
+        plain = self._entry(own, name, path)
+        told = {
+            key: {"network": self._network(one, f"{path}.net.network.{key}"), "scale": scales[key]}
+            for key, one in controls.items()
+        }
+        self.models[name] = plain | ({"controls": told} if told else {})
+        model.source = own.source
+        self._kept.append(own)
         return name
 
     def _shared(self, model: Model[Any]) -> Any:
         """Where another model of the same networks was read from or written to."""
-        same = (m for m in self._kept if isinstance(m, Model) and m.net is model.net)
+        own = _inner(model)
+        same = (m for m in self._kept if isinstance(m, Model) and _inner(m) is own)
         return next((other.source for other in same), None)
 
-    def _entry(self, model: Model[Any], path: str) -> dict[str, Any]:
-        found = entry(model, path)
-        source = found.source
-        plain: dict[str, Any] = {"load": written_place(source, self.folder)}
-        plain |= {"revision": source.commit} if source.commit else {}
-        plain |= {"variant": source.variant} if source.variant else {}
-        plain |= {"dtype": str(source.dtype).removeprefix("torch.")} if source.dtype else {}
-        plain["hash"] = found.hash
+    def _entry(self, model: Model[Any], name: str, path: str) -> dict[str, Any]:
+        try:
+            found = entry(model, path)
+        except Elsewhere:
+            if not self.weights:
+                raise
+            save(model, self.beside / name, path)
+            found = entry(model, path)
+        plain: dict[str, Any] = {**written(found.source, found.hash, self.folder, "load")}
         plain |= {"shape": list(found.shape)} if found.shape else {}
         changed = {k: self.value(v, f"{path}.{k}") for k, v in found.modules.items()}
         return plain | ({"modules": changed} if changed else {})
 
     def _network(self, network: nn.Module, path: str) -> str:
-        """A block's own network: its arguments here, its weights among the tensors."""
+        """A network: where it was read, or its arguments here and its weights among the tensors."""
         if id(network) in self._names:
             return self._names[id(network)]
         if not isinstance(network, Component):
@@ -128,6 +139,11 @@ class Plain:
                 f"{path}: {type(network).__name__} is a torch module that a file can't describe; "
                 "derive it from diffusion.base.Net, or make it a component."
             )
+        source = read_from(network)
+        if source is not None:
+            name = self._named(network, Path(source.place).name)
+            self.models[name] = written(source, of_weights(source), self.folder, "network")
+            return name
         if not self.weights:
             raise InputError(
                 f"{path}: the weights of this {type(network).__name__} are in no folder; save the "
@@ -148,15 +164,9 @@ class Plain:
         return name
 
 
-def _whole(model: Model[Any], path: str) -> None:
-    """Raise if a model that was just saved could not be read again."""
-    for key in ("data", "schedule", "noise", "net", "time", "guidance", "sampler"):
-        plain = describe(getattr(model, key), {}, key)
-        if "'missing'" in repr(plain):
-            raise InputError(
-                f"{path}: the model's {key} holds what no file can: {plain!r:.200}. Read the model "
-                "with diffusion.load, or save it in a format that holds it."
-            )
+def _inner(model: Model[Any]) -> Any:
+    """The network itself, which several denoisers may share."""
+    return getattr(model.net, "network", model.net)
 
 
 def everything(value: Component) -> dict[str, Any]:

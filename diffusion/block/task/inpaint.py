@@ -13,6 +13,7 @@ from ..between.inpaint import Hold
 from ..coder import Encode
 from ..output import Kind
 from ..pipeline import Pipeline
+from .around import Around, trained
 from .ask import Seeds, Spread, asked
 from .extend import Extend
 from .picture import Mask, Read
@@ -30,7 +31,8 @@ def Inpaint(
 
         Inpaint(model)(prompt="a hat", image=picture, mask_image=mask, seed=0)
 
-    Args: as for `TextToImage`; the block `Hold` runs before those of `each`.
+    Args: as for `TextToImage`; the block `Hold` runs before those of `each`. A U-Net that was
+    trained for it, with 9 channels, sees what is around instead: see `Around`.
 
     Inputs: `image` and `mask_image` (white, or True, is painted anew), see `Read` and `Mask`;
     `strength`, of the noise that the picture begins with: left out, that is noise alone. Beside
@@ -62,7 +64,8 @@ def _painted(
 ) -> Pipeline:  # fmt: skip
     require(isinstance(model, Model), f"{task}.model", "a Model", type(model).__name__)
     model = scheduled(model, sampler)
-    between = {"hold": Hold(model), **(each or {})}
+    sees = trained(model)
+    between = {**({} if sees else {"hold": Hold(model)}), **(each or {})}
     start: dict[str, Any] = {
         **before,
         "read": Read(model),
@@ -71,6 +74,7 @@ def _painted(
         "mask": Mask(model),
         "seeds": Seeds(),
         "start": Start(model),
+        **({"around": Around(model)} if sees else {}),
     }
     blocks = made(model, steps, None, guidance, between, output, progress, RESULT)
     return Pipeline(outputs=outputs(blocks), **asked(model), **start, **blocks)

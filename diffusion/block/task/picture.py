@@ -43,9 +43,7 @@ class Read(Block):
                 f"shape {list(self.model.shape)}; got {high}×{wide}. Resize it; or load the model "
                 "with shape=(c, h, w) for another size."
             )
-        data = self.model.data
-        inner = data.inner if isinstance(data, Latent) else data
-        return found * ((inner.levels - 1) / 255) if isinstance(inner, Images) else found
+        return found * (highest(self.model) / 255)
 
 
 class Mask(Block):
@@ -94,6 +92,13 @@ def pictures(value: Any, count: int) -> Tensor:
             f"image: expected a picture of PIL, an array or a tensor; got {type(value).__name__}."
         )
     return _scaled(_whole(value, count), value.dtype)
+
+
+def highest(model: Model[Any]) -> int:
+    """The largest value of a pixel in a model's items."""
+    data = model.data
+    inner = data.inner if isinstance(data, Latent) else data
+    return inner.levels - 1 if isinstance(inner, Images) else 255
 
 
 def channels(model: Model[Any]) -> int:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from ...base import Guidance
 from ...data import Images, Latent
-from ...errors import MismatchError, require
+from ...errors import InputError, MismatchError, require
 from ...guidance.operator import Operator
 from ...model import Model
+from ...net.beside import PICTURE
 from ..base import Block
 from ..output import Kind
 from ..pipeline import Pipeline
+from ..port import Ports
+from .ask import Classes
 from .keep import OWN
 from .observed import SEEN, Observed
 from .picture import channels, pictures
@@ -40,7 +44,8 @@ def Upscale(
 
     Args:
         model: an upscaling model, whose conditions are small pictures: `y` `[b, c, h, w]` in
-            [-1, 1], enlarged to the height and width of its states.
+            [-1, 1], enlarged to the height and width of its states, such as one whose network is
+            `net.UNet(..., beside=c)`.
         low: what makes the small pictures, `images`: a first stage, whose inputs the pipeline
             then has instead of `image`.
         operator: how a large picture becomes a small one, such as `guidance.operator.Pool(4)`. The
@@ -48,7 +53,8 @@ def Upscale(
             the model's own, leads to those that become the given one.
         steps, sampler, each, output, progress: as for `TextToImage`.
 
-    Inputs: `image` (see `Read`), `seed`. Errors: an operator with a model of latents.
+    Inputs: `image` (see `Read`), `seed`, and `label` where the model has classes and they are
+    known; see `Enlarge`. A first stage reads the same. Errors: an operator with a model of latents.
     """
     require(isinstance(model, Model), "Upscale.model", "a Model", type(model).__name__)
     if operator is not None:
@@ -65,17 +71,40 @@ def Upscale(
 
 
 class Enlarge(Block):
-    """Small pictures as the conditions of a model: enlarged, or as they were observed."""
+    """Small pictures as the conditions of a model: enlarged, or as they were observed.
+
+    A model with classes may be told those too: `label`, one, or one for each picture, or for each
+    group of neighbours of one size, as a first stage with several pictures per label makes them.
+    """
 
     model: Model[Any]
     observed: bool = False
 
-    def __call__(self, image: Any) -> Annotated[Any, "small"]:
+    def ports(self) -> Ports:
+        ports = super().ports()
+        if getattr(self.model.net, "labels", 0):
+            return ports
+        return ports._replace(inputs={"image": ports.inputs["image"]})
+
+    def __call__(
+        self, image: Any, label: str | int | Sequence[str | int] | None = None
+    ) -> Annotated[Any, "small"]:
         found = pictures(image, channels(self.model)) / 127.5 - 1
         found = self.model.cast(found.to(self.model.device))
+        ids = None if label is None else self._classes(label, len(found))
         if self.observed:
-            return {OWN: torch.zeros(len(found), dtype=torch.long), SEEN: found}
-        return F.interpolate(found, size=self.model.shape[-2:], mode="bicubic").clamp(-1, 1)
+            none = torch.zeros(len(found), dtype=torch.long)
+            return {OWN: none if ids is None else ids, SEEN: found}
+        large = F.interpolate(found, size=self.model.shape[-2:], mode="bicubic").clamp(-1, 1)
+        return large if ids is None else {OWN: ids, PICTURE: large}
+
+    def _classes(self, label: Any, count: int) -> Tensor:
+        ids: Tensor = Classes(self.model)(label)
+        if count % len(ids):
+            raise InputError(
+                f"label: expected one, or one for each of {count} pictures; got {len(ids)}."
+            )
+        return ids.repeat_interleave(count // len(ids))
 
 
 def _observing(model: Model[Any], operator: Operator, given: Guidance | None) -> Guidance:

@@ -1,57 +1,53 @@
 """Traces as folders.
 
     run.trace/
-      manifest.json  trace.json     versions, and every record's place, time, memory, files
-      00-pipeline/   01-describe/   02-denoise/  ...
-        inputs.json   inputs.safetensors     see `diffusion.block.trace.plain`
-        outputs.json  outputs.safetensors
-        steps.json    steps.safetensors      the samplings in it
+      manifest.json        hashes of the others
+      trace.json           versions, and of every record its place, time, memory, inputs and outputs
+      trace.safetensors    every tensor, once; see `diffusion.block.trace.stacks`
 
-A record's folder holds all that the block needs to run again. Of what ran between denoising steps
-the folder is called `NN-denoise.clip-s007`.
+A step is written as a row [before, state, calls], a call as [z, t, hat, network], and a call of the
+network as [z, t, hat].
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ...errors import FileError
+from torch import Tensor
+
+from ...errors import FileError, InputError
 from ...folder import atomic, tensors
-from .plain import Writer, packed
+from .plain import Writer
 from .plain import read as value
 from .record import Asked, Call, Record, Sampled, Step
+from .stacks import Stacks, at
 from .trace import Trace
 
-FORMAT = 1
-SIZE = 64 << 20
+Get = Callable[[Any], Tensor]
+FORMAT = 2
+SIZE = 256 << 20
 """Bytes of JSON that are read."""
 SINGLE = (
     "path", "step", "kind", "version", "start", "seconds", "peak", "grew", "error", "settings",
 )  # fmt: skip
+BEGUN = ("times", "scales", "z", "y", "seed")
 
 
 def write(trace: Trace, folder: Path) -> None:
     """Write a trace in the place of an earlier one. Errors: see `folder.atomic.publish`."""
-    files: dict[str, bytes] = {}
-    listed = []
-    for number, record in enumerate(trace.records):
-        name = f"{number:02d}-{_safe(record)}"
-        own = _files(record)
-        files |= {f"{name}/{key}": data for key, data in own.items()}
-        digests = {key: hashlib.sha256(data).hexdigest() for key, data in own.items()}
-        plain = Writer()({key: getattr(record, key) for key in SINGLE}, "")
-        listed.append({**plain, "folder": name, "files": digests})
-    index = _json({"format": FORMAT, "about": trace.about, "records": listed})
-    files["trace.json"] = index
-    files[atomic.MANIFEST] = _json({"trace.json": hashlib.sha256(index).hexdigest()})
+    stacks = Stacks()
+    records = [_written(record, Writer(stacks)) for record in trace.records]
+    plain = {"format": FORMAT, "about": trace.about, "records": records}
+    files = {"trace.json": _json(plain), "trace.safetensors": stacks.packed()}
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    files[atomic.MANIFEST] = _json(digests)
 
     def put(part: Path) -> None:
         for name, data in files.items():
-            (part / name).parent.mkdir(exist_ok=True)
             (part / name).write_bytes(data)
 
     atomic.publish(folder, put, sum(map(len, files.values())), flush=False)
@@ -68,93 +64,100 @@ def read(folder: Path) -> Trace:
         raise FileError(
             f"{folder}: a trace of format {found!r}; this library reads {FORMAT}. Trace again."
         )
+    known = tensors.read(folder / "trace.safetensors")
+
+    def get(where: Any) -> Tensor:
+        return at(where, known)
+
     try:
-        return Trace([_record(folder, one) for one in plain["records"]], dict(plain["about"]))
+        records = [_record(one, get, str(folder)) for one in plain["records"]]
+        return Trace(records, dict(plain["about"]))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, FileError):
             raise
         raise FileError(f"{folder}: trace.json is no list of records ({error!r}).") from error
 
 
-def inputs(path: str | Path) -> dict[str, Any]:
-    """The inputs in a record's folder, in any folder with an `inputs.json`, or in such a file."""
+def inputs(path: str | Path, block: str = "") -> dict[str, Any]:
+    """The inputs of a run.
+
+    Args:
+        path: a folder with an `inputs.json`, or such a file; a trace's folder; or a block in one,
+            `run.trace/decode`, and `run.trace/denoise.clip@3` after the denoising step 3.
+        block: of a trace without one; empty is the whole.
+    """
     path = Path(path)
+    if (path.parent / "trace.json").is_file():
+        path, block = path.parent, path.name
+    if (path / "trace.json").is_file():
+        trace = read(path)
+        if not trace.records:
+            raise FileError(f"{path}: nothing ran while this was traced.")
+        name, _, step = block.partition("@")
+        if step and not step.isdecimal():
+            raise InputError(f"{path / block}: expected the number of a step after @.")
+        found = trace.find(name, int(step) if step else None) if name else trace.records[0]
+        return found.inputs
     folder, name = (path.parent, path.stem) if path.suffix == ".json" else (path, "inputs")
-    found = _values(folder, name)
-    if not isinstance(found, dict):
+    beside = folder / f"{name}.safetensors"
+    known = tensors.read(beside) if beside.is_file() else {}
+    made = value(_parsed(folder / f"{name}.json"), known.__getitem__, str(folder / name))
+    if not isinstance(made, dict):
         raise FileError(f"{folder / name}.json: expected a map of inputs by name.")
-    return found
+    return made
 
 
-def _files(record: Record) -> dict[str, bytes]:
-    files = _pair("inputs", record.inputs) | _pair("outputs", record.outputs)
-    return files | (
-        _pair("steps", [_steps(one) for one in record.sampled]) if record.sampled else {}
-    )
+def _written(record: Record, write: Writer) -> dict[str, Any]:
+    plain: dict[str, Any] = {key: getattr(record, key) for key in SINGLE}
+    for key in ("inputs", "outputs"):
+        plain[key] = {name: write(one, name) for name, one in getattr(record, key).items()}
+    return plain | {"sampled": [_sampling(one, write) for one in record.sampled]}
 
 
-def _pair(name: str, values: Any) -> dict[str, bytes]:
-    writer = Writer()
-    items = values if isinstance(values, dict) else dict(enumerate(values))
-    made = {str(key): writer(one, str(key)) for key, one in items.items()}
-    plain = made if isinstance(values, dict) else list(made.values())
-    files = {f"{name}.json": _json(plain)}
-    if writer.tensors:
-        files[f"{name}.safetensors"] = packed(writer.tensors)
-    return files
+def _record(plain: dict[str, Any], get: Get, where: str) -> Record:
+    def values(plain: dict[str, Any]) -> dict[str, Any]:
+        return {name: value(one, get, where) for name, one in plain.items()}
 
-
-def _steps(sampled: Sampled) -> dict[str, Any]:
-    """A sampling without what can't be written."""
-
-    def call(one: Call) -> dict[str, Any]:
-        return {**vars(one), "network": [vars(asked) for asked in one.network]}
-
-    def step(one: Step) -> dict[str, Any]:
-        return {**vars(one), "calls": [call(each) for each in one.calls]}
-
-    plain = {key: value for key, value in vars(sampled).items() if key != "live"}
-    return {**plain, "steps": [step(one) for one in sampled.steps]}
-
-
-def _sampled(plain: dict[str, Any]) -> Sampled:
-    def call(one: dict[str, Any]) -> Call:
-        return Call(**{**one, "network": [Asked(**asked) for asked in one["network"]]})
-
-    def step(one: dict[str, Any]) -> Step:
-        return Step(**{**one, "calls": [call(each) for each in one["calls"]]})
-
-    return Sampled(**{**plain, "steps": [step(one) for one in plain["steps"]]})
-
-
-def _record(folder: Path, plain: dict[str, Any]) -> Record:
-    own = folder / plain["folder"]
-    if Path(plain["folder"]).name != plain["folder"]:
-        raise FileError(f"{folder}: {plain['folder']!r} is not a plain folder name.")
-    for name, digest in plain["files"].items():
-        _same(own / Path(name).name, digest)
-    samplings = _values(own, "steps") if "steps.json" in plain["files"] else []
+    single = {key: plain[key] for key in SINGLE}
     return Record(
-        **{key: plain[key] for key in SINGLE if key != "path"}, path=tuple(plain["path"]),
-        inputs=_values(own, "inputs"), outputs=_values(own, "outputs"),
-        sampled=[_sampled(one) for one in samplings],
+        **{**single, "path": tuple(plain["path"])}, inputs=values(plain["inputs"]),
+        outputs=values(plain["outputs"]),
+        sampled=[_sampled(one, get, where) for one in plain["sampled"]],
     )  # fmt: skip
 
 
-def _same(path: Path, digest: str) -> None:
-    try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise FileError(f"{path}: missing ({error.strerror}); the trace is not whole.") from error
-    if found != digest:
-        raise FileError(f"{path}: damaged, or edited (its SHA-256 differs).")
+def _sampling(sampled: Sampled, write: Writer) -> dict[str, Any]:
+    """A sampling without what can't be written."""
+
+    def row(*values: Any) -> list[Any]:
+        return [write(one, "") for one in values]
+
+    def call(one: Call) -> list[Any]:
+        return [
+            *row(one.z, one.t, one.hat),
+            [row(each.z, each.t, each.hat) for each in one.network],
+        ]
+
+    plain = {key: write(getattr(sampled, key), "") for key in BEGUN}
+    steps = [[*row(one.before, one.state), list(map(call, one.calls))] for one in sampled.steps]
+    return {**plain, "modules": sampled.modules, "steps": steps}
 
 
-def _values(folder: Path, name: str) -> Any:
-    path = folder / f"{name}.safetensors"
-    known = tensors.read(path) if path.is_file() else {}
-    return value(_parsed(folder / f"{name}.json"), known, str(folder / name))
+def _sampled(plain: dict[str, Any], get: Get, where: str) -> Sampled:
+    def row(values: list[Any]) -> list[Any]:
+        return [value(one, get, where) for one in values]
+
+    def call(z: Any, t: Any, hat: Any, network: list[Any]) -> Call:
+        z, t, hat = row([z, t, hat])
+        return Call(z, t, hat, [Asked(*row(asked)) for asked in network])
+
+    def step(before: Any, state: Any, calls: list[Any]) -> Step:
+        before, state = row([before, state])
+        return Step([call(*one) for one in calls], before, state)
+
+    begun = dict(zip(BEGUN, row([plain[key] for key in BEGUN]), strict=True))
+    steps = [step(*one) for one in plain["steps"]]
+    return Sampled(**begun, modules=plain["modules"], steps=steps)
 
 
 def _parsed(path: Path) -> Any:
@@ -174,8 +177,3 @@ def _parsed(path: Path) -> Any:
 def _json(plain: Any) -> bytes:
     # Not indented: that is written in Python, ten times slower.
     return (json.dumps(plain) + "\n").encode()
-
-
-def _safe(record: Record) -> str:
-    name = re.sub(r"[^\w.-]", "_", record.name)[:80]
-    return name if record.step is None else f"{name}-s{record.step:03d}"

@@ -1,14 +1,13 @@
-"""Kept values as JSON and a map of tensors, and back.
+"""Kept values as JSON with their tensors aside, and back.
 
-A tensor is `{"tensor": key}`, one that was too large `{"summary": {...}}`, two outputs in place of
-one `{"split": [x, epsilon]}`, and what is no data `{"missing": "its type"}`. A map that happens to
-look like one of these is `{"map": {...}}`.
+A tensor is `{"tensor": where}`, one that was too large `{"summary": {...}}`, two outputs in place
+of one `{"split": [x, epsilon]}`, and what is no data `{"missing": "its type"}`. A map that happens
+to look like one of these is `{"map": {...}}`.
 """
 
 from __future__ import annotations
 
-import json
-import struct
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -19,10 +18,11 @@ from torch import Tensor
 from ...errors import FileError
 from ...folder.tensors import TYPES
 from ...noise.split import Split
-from .value import Summary, raw, summary
+from .value import Summary, summary
 
-Tensors = dict[str, Tensor]
-NAMES = {dtype: name for name, dtype in TYPES.items()}
+Put = Callable[[Tensor, str], Any]
+DTYPES = set(TYPES.values())
+PLAIN = {type(None), bool, int, float, str}
 WORDS = {"tensor", "summary", "split", "missing", "map"}
 
 
@@ -37,73 +37,61 @@ class Missing:
 
 
 class Writer:
-    """Plain data for values. Attributes: tensors, by key; the same copy is written once."""
+    """Plain data for values.
 
-    def __init__(self) -> None:
-        self.tensors: Tensors = {}
-        self._keys: dict[int, str] = {}
+    Args:
+        put: takes a tensor and the name of its value, and returns where it is, as plain data.
+    """
 
-    def __call__(self, value: Any, key: str) -> Any:
-        """Plain data; tensors in it are put under names that begin with `key`."""
+    def __init__(self, put: Put) -> None:
+        self.put = put
+
+    def __call__(self, value: Any, name: str) -> Any:
+        """Plain data; what is in a value is called after it: `name.0`, `name.key`."""
+        if type(value) in PLAIN:
+            return value
         if isinstance(value, (Tensor, np.ndarray)):
-            tensor = torch.as_tensor(value)
-            if tensor.dtype not in NAMES:  # complex numbers, say, which these files don't know
+            tensor = value if isinstance(value, Tensor) else torch.as_tensor(value)
+            if tensor.dtype not in DTYPES:  # complex numbers, say, which these files don't know
                 return {"summary": asdict(summary(tensor))}
-            return {"tensor": self._put(tensor, key)}
+            return {"tensor": self.put(tensor, name)}
         if isinstance(value, Summary):
             return {"summary": asdict(value)}
         if isinstance(value, Split):
-            return {"split": [self(value.x, f"{key}.x"), self(value.epsilon, f"{key}.epsilon")]}
+            return {"split": [self(value.x, f"{name}.x"), self(value.epsilon, f"{name}.epsilon")]}
         if isinstance(value, dict):
-            inner = {str(name): self(one, f"{key}.{name}") for name, one in value.items()}
+            inner = {str(key): self(one, f"{name}.{key}") for key, one in value.items()}
             return {"map": inner} if len(inner) == 1 and WORDS & inner.keys() else inner
         if isinstance(value, (list, tuple)):
-            return [self(one, f"{key}.{i}") for i, one in enumerate(value)]
-        if value is None or isinstance(value, (bool, int, float, str)):
+            return [self(one, f"{name}.{i}") for i, one in enumerate(value)]
+        if isinstance(value, (bool, int, float, str)):
             return value
         return {"missing": value.kind if isinstance(value, Missing) else type(value).__name__}
 
-    def _put(self, tensor: Tensor, key: str) -> str:
-        known = self._keys.get(id(tensor))
-        if known is None:
-            known = self._keys[id(tensor)] = key
-            self.tensors[key] = tensor
-        return known
 
+def read(plain: Any, get: Callable[[Any], Tensor], where: str) -> Any:
+    """The value that was written. Errors: a `FileError` if it can't have been.
 
-def packed(tensors: Tensors) -> bytes:
-    """The bytes of a safetensors file; for many small tensors faster than the library's own."""
-    header: dict[str, Any] = {}
-    parts, end = [b""], 0
-    for name, tensor in tensors.items():
-        parts.append(raw(tensor.detach().cpu()).tobytes())
-        start, end = end, end + len(parts[-1])
-        kind, shape = NAMES[tensor.dtype], list(tensor.shape)
-        header[name] = {"dtype": kind, "shape": shape, "data_offsets": [start, end]}
-    said = json.dumps(header).encode()
-    said += b" " * (-len(said) % 8)
-    return b"".join([struct.pack("<Q", len(said)), said, *parts])
-
-
-def read(plain: Any, tensors: Tensors, where: str) -> Any:
-    """The value that was written. Errors: a `FileError` if it can't have been."""
+    Args:
+        get: the tensor that is at a place. where: for errors.
+    """
     if isinstance(plain, list):
-        return [read(one, tensors, where) for one in plain]
+        return [read(one, get, where) for one in plain]
     if not isinstance(plain, dict):
         return plain
     word = next(iter(plain), "")
     if len(plain) != 1 or word not in WORDS:
-        return {name: read(one, tensors, where) for name, one in plain.items()}
+        return {name: read(one, get, where) for name, one in plain.items()}
     inner = plain[word]
     try:
         if word == "tensor":
-            return tensors[inner]
+            return get(inner)
         if word == "summary":
             return Summary(**{**inner, "shape": tuple(inner["shape"])})
         if word == "split":
-            return Split(*(read(one, tensors, where) for one in inner))
+            return Split(*(read(one, get, where) for one in inner))
         if word == "missing":
             return Missing(str(inner))
-        return {name: read(one, tensors, where) for name, one in inner.items()}
-    except (KeyError, TypeError, AttributeError) as error:
+        return {name: read(one, get, where) for name, one in inner.items()}
+    except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
         raise FileError(f"{where}: {plain!r:.100} stands for no value ({error}).") from error

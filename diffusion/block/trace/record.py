@@ -13,7 +13,7 @@ from ...sampling.tap import Begun
 from ...tree import State
 
 
-@dataclass
+@dataclass(slots=True)
 class Asked:
     """One call of the network: what it was shown, when, and what it said."""
 
@@ -22,7 +22,7 @@ class Asked:
     hat: Any
 
 
-@dataclass
+@dataclass(slots=True)
 class Call:
     """One call of the guided network by the sampler, and the calls of the network it took."""
 
@@ -32,7 +32,7 @@ class Call:
     network: list[Asked] = field(default_factory=list)
 
 
-@dataclass
+@dataclass(slots=True)
 class Step:
     """One step of a sampler.
 

@@ -20,7 +20,7 @@ from ..run import RECORDER, Place
 from .folder import write
 from .listen import Listener
 from .record import Record
-from .settings import about, settings, unwired
+from .settings import Models, Settings, about, settings, unwired
 from .trace import Trace
 from .value import LIMIT, TOTAL, Keeper
 
@@ -37,7 +37,8 @@ class Recorder:
         self.keep, self.live = Keeper(limit, total), live
         self.began = time.perf_counter()
         self.current: Record | None = None
-        self._settings: dict[int, tuple[Block, dict[str, Any]]] = {}
+        self._settings: dict[int, tuple[Block, Settings]] = {}
+        self._models: Models = {}
 
     def record(
         self, block: Block, given: Mapping[str, Any], at: Place, work: Callable[[], dict[str, Any]]
@@ -72,7 +73,7 @@ class Recorder:
     def _of(self, block: Block) -> dict[str, Any]:
         known = self._settings.get(id(block))
         if known is None:
-            known = self._settings[id(block)] = block, settings(block)
+            known = self._settings[id(block)] = block, settings(block, self._models)
         return known[1]
 
 

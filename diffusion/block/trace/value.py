@@ -84,10 +84,10 @@ class Keeper:
         known = self._seen.get(id(tensor))
         if known is not None and known[0]() is tensor and known[1] == version >= 0:
             return known[2]
-        size = tensor.numel() * tensor.element_size()
-        if size > min(self.limit, self.left):
+        size = tensor.nbytes
+        if size > self.limit or size > self.left:
             return summary(tensor, hashed=True)
         self.left -= size
-        copy = tensor.detach().clone()
+        copy = (tensor.detach() if tensor.requires_grad else tensor).clone()
         self._seen[id(tensor)] = weakref.ref(tensor), version, copy
         return copy

@@ -27,7 +27,7 @@ Locked = Annotated[
 ]
 Inputs = Annotated[
     Path | None,
-    typer.Option(help="A folder with inputs.json and inputs.safetensors, such as a trace's."),
+    typer.Option(help="A trace, a block in it (run.trace/decode), or a folder with inputs.json."),
 ]
 FREE = {"allow_extra_args": True, "ignore_unknown_options": True}
 
@@ -70,6 +70,9 @@ def run(
 
 def show(
     pipeline: PipelineFile,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print a reference page of it, as Markdown.")
+    ] = False,
     mermaid: Annotated[bool, typer.Option("--mermaid", help="Print a Mermaid diagram.")] = False,
     svg: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Draw it.")] = None,
     set_: Set = None,
@@ -80,7 +83,7 @@ def show(
     from ..load import classes
     from .show import show as work
 
-    work(pipeline, mermaid, svg, set_ or [], locked, classes(custom or []))
+    work(pipeline, markdown, mermaid, svg, set_ or [], locked, classes(custom or []))
 
 
 def doctor(

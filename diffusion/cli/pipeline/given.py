@@ -20,16 +20,17 @@ PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 ARRAYS = (".npy", ".npz", ".safetensors")
 
 
-def recorded(folder: Path, ports: Mapping[str, Port]) -> dict[str, Any]:
+def recorded(folder: Path, ports: Mapping[str, Port], block: str = "") -> dict[str, Any]:
     """The inputs in a folder: those that a trace has recorded for a block, or written by hand."""
-    if (folder / "inputs.json").is_file():
-        found = traced(folder)
+    traces = folder / "trace.json", folder.parent / "trace.json"
+    if any(path.is_file() for path in (*traces, folder / "inputs.json")):
+        found = traced(folder, block)
     elif (folder / "inputs.safetensors").is_file():
         found = tensors.read(folder / "inputs.safetensors")
     else:
         raise FileError(
-            f"{folder}: neither inputs.json nor inputs.safetensors. The inputs of a block are in "
-            "the folder of its name in a trace."
+            f"{folder}: neither inputs.json nor inputs.safetensors, and no trace. Inputs are in a "
+            "trace's folder, or in a folder of your own with these files."
         )
     if not isinstance(found, dict):
         raise FileError(f"{folder / 'inputs.json'}: expected a map of inputs by name.")

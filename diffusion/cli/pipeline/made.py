@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from ...block import Block, Wired
-from ...block.trace.plain import Writer, packed
+from ...block.trace.plain import Writer
 from ...component import arguments
 from ...data import Images, Latent
 from ...errors import FileError
+from ...folder import tensors
 from ...model import Model
 
 
@@ -41,11 +42,17 @@ def write(made: Mapping[str, Any], block: Block, out: Path) -> Iterator[str]:
 
 
 def _rest(values: Mapping[str, Any], out: Path) -> Iterator[str]:
-    writer = Writer()
+    arrays = dict[str, Tensor]()
+
+    def put(tensor: Tensor, name: str) -> str:
+        arrays[name] = tensor
+        return name
+
+    writer = Writer(put)
     plain = {name: writer(value, name) for name, value in values.items()}
     (out / "outputs.json").write_text(json.dumps(plain, indent=2) + "\n", encoding="utf-8")
-    if writer.tensors:
-        (out / "outputs.safetensors").write_bytes(packed(writer.tensors))
+    if arrays:
+        (out / "outputs.safetensors").write_bytes(tensors.dump(arrays))
     for name, one in plain.items():
         lost = " (what can't be written is left out)" if '"missing":' in json.dumps(one) else ""
         yield f"{name}: in {out / 'outputs.json'}{lost}"

@@ -35,7 +35,7 @@ def run(path: Path, words: Sequence[str], wish: Wish, custom: Sequence[type]) ->
     whole = read(path, custom, wish.device, wish.changes, wish.locked)
     block, place = part(whole, wish.only)
     inputs = block.ports().inputs
-    found = {} if wish.inputs is None else recorded(wish.inputs, inputs)
+    found = {} if wish.inputs is None else recorded(wish.inputs, inputs, wish.only or "")
     found |= given(words, inputs, wish.device)
     where = wish.only or str(path)
     check(block.ports(), found, where, block.sizes())

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from ..denoiser import Denoiser
-from ..net.packed import Packed
+from ..net.inner import inner as own
 from .keys import flat
 from .layout import original
 
@@ -40,7 +40,7 @@ def inner(network: nn.Module) -> nn.Module:
     """The network whose layers files name."""
     if isinstance(network, Denoiser):
         network = network.network
-    return network.flux if isinstance(network, Packed) else network
+    return own(network)
 
 
 def layers(network: nn.Module) -> dict[str, Any]:

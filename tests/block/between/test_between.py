@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from diffusion import sampler
+from diffusion import Model, data, loss, noise, sampler, schedule
 from diffusion.block import (
     After,
     BlockError,
@@ -22,6 +22,8 @@ from diffusion.block import (
     Stop,
 )
 from diffusion.errors import FileError, InputError, MismatchError
+from diffusion.net import Transformer
+from diffusion.time import Stratified
 
 from ..small import ideal, model
 
@@ -46,6 +48,23 @@ def test_what_is_held_stays(walk: sampler.Ancestral) -> None:
     assert torch.equal(found[places], original[places])
     free = latents(Denoise(own, 10, walk), seed=1, batch=2)
     assert not torch.allclose(found[~places], free[~places])
+
+
+def test_tokens_are_held_whatever_state_begins() -> None:
+    """Known tokens have no noise, and a first state that is given is none."""
+    net = Transformer(6, width=16, depth=1, heads=2)
+    own = Model(
+        data.Identity(), schedule.LogLinear(), noise.Absorbing(6), net, loss.CrossEntropy(),
+        Stratified(), shape=(5,), state_dtype=torch.long,
+    )  # fmt: skip
+    original, kept = torch.tensor([[0, 1, 2, 3, 4]]), torch.tensor([[True, False] * 2 + [True]])
+    states: list[Tensor] = []
+    each = {"hold": Hold(own), "see": Call(lambda state: states.append(state))}
+    begin = torch.where(kept, original, 5)
+    last = latents(Denoise(own, 4, each=each), original=original, kept=kept, noise=begin, seed=0)
+    assert len(states) == 4
+    assert all(torch.equal(state[kept], original[kept]) for state in states)
+    assert last[~kept].max() < 5
 
 
 def test_what_is_held_has_the_noise_of_the_start() -> None:

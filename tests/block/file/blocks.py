@@ -71,6 +71,15 @@ class Filtered(Block):
             return self.network(image.float())
 
 
+class Held(Block):
+    """Any network, with its weights."""
+
+    network: Module
+
+    def __call__(self, image: Tensor) -> Annotated[Tensor, "image"]:
+        return image
+
+
 class Twice(Composite):
     """A composition of a user's own, with blocks of any name."""
 

@@ -8,7 +8,6 @@ import torch
 from PIL import Image
 
 from diffusion import Model, data, noise, schedule
-from diffusion.base import Net
 from diffusion.block import (
     BlockError,
     ClassToImage,
@@ -131,22 +130,9 @@ def test_outpainting() -> None:
         pipe(image=small, top=5)
 
 
-class Beside(Net):
-    """A network that sees the condition, a picture, beside the state."""
-
-    def __init__(self, network: Net) -> None:
-        self.network = network
-
-    def forward(self, x: torch.Tensor, y: Any, t: torch.Tensor) -> torch.Tensor:
-        if y is None or y.dim() != x.dim():
-            y = torch.zeros_like(x)
-        hat: torch.Tensor = self.network(torch.cat([x, y], 1), None, t)
-        return hat[:, :, : x.shape[1]]
-
-
-def upscaler() -> Any:
+def upscaler(labels: int = 0) -> Any:
     torch.manual_seed(0)
-    network = Beside(UNet((2, 8)))
+    network = UNet((1, 8), labels, beside=1)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(torch.randn_like(parameter), alpha=0.1)
@@ -162,6 +148,34 @@ def test_two_stages() -> None:
     apart = Upscale(upscaler(), steps=3, output="tensor")
     assert torch.equal(apart(image=small, seed=[7, 8]), found)
     assert not torch.equal(apart(image=255 - small, seed=[7, 8]), found)
+
+
+def test_both_stages_know_the_class() -> None:
+    low, large = ClassToImage(own(side=4, labels=2), steps=3, output="tensor"), upscaler(labels=2)
+    pipe = Upscale(large, steps=3, low=low, output="tensor")
+    said = {"label": ["class 2", 1], "images_per_label": 2, "seed": [5, 6, 7, 8]}
+    with pytest.raises(BlockError, match="no class 'class 2'; the model has no class names"):
+        pipe(**said)
+    said["label"] = [2, 1]
+    small, found = low(**said), pipe(**said)
+    enlarged = torch.nn.functional.interpolate(small / 127.5 - 1, size=8, mode="bicubic")
+    y = {"y": torch.tensor([2, 2, 1, 1]), "beside": enlarged.clamp(-1, 1)}
+    assert torch.equal(found, large.sample(y, steps=3, seed=[5, 6, 7, 8]))
+    alone = Upscale(large, steps=3, output="tensor")
+    assert torch.equal(alone(image=small, label=[2, 1], seed=[5, 6, 7, 8]), found)
+    assert not torch.equal(alone(image=small, seed=[5, 6, 7, 8]), found)
+    with pytest.raises(BlockError, match="label: expected one, or one for each of 4 pictures; go"):
+        alone(image=small, label=[1, 2, 1], seed=0)
+    assert "label" not in Upscale(upscaler(), steps=3).ports().inputs
+
+
+def test_upscaling_by_guidance_of_a_class() -> None:
+    model = own(labels=2)
+    small = torch.rand(2, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    pipe = Upscale(model, steps=4, operator=Pool(2), output="tensor")
+    first, second = (pipe(image=small, label=ids, seed=0) for ids in ([1, 1], [1, 2]))
+    assert torch.equal(first[0], second[0])
+    assert not torch.equal(first[1], second[1])
 
 
 def test_upscaling_by_guidance() -> None:

@@ -11,7 +11,7 @@ from diffusion.block import TextToVideo
 from ...hub.pipelines import PROMPTS, spread
 from ...hub.text import tiny
 from ...hub.text.cases import UMT5
-from .test_agreement import CLOSE, gap, ours, theirs
+from .trajectories import CLOSE, gap, ours, theirs
 
 
 def test_videos(tmp_path: Path) -> None:

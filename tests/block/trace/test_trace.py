@@ -5,13 +5,14 @@ from typing import Annotated
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
 from diffusion import guidance, sampler
 from diffusion.block import Block, BlockError, Pipeline
 from diffusion.block.run import RECORDER
 from diffusion.block.trace import Summary, Trace, inputs
-from diffusion.errors import InputError
+from diffusion.errors import FileError, InputError
 from diffusion.sampling.tap import TAP
 
 from ..faults import INPUTS, BrokenTint, model, pipeline
@@ -91,14 +92,29 @@ def test_a_seed_that_was_drawn_is_recorded() -> None:
     assert pipe(**{**INPUTS, "seed": seed}).equal(image)
 
 
-def test_a_record_is_a_folder_of_inputs(folder: Path) -> None:
-    (found,) = folder.glob("*-decode")
-    given = inputs(found)
-    assert given.keys() == {"latents"}
-    assert given["latents"].equal(Trace.load(folder)["denoise"].outputs["latents"])
-    (denoise,) = folder.glob("*-denoise")
-    assert inputs(denoise)["strength"] == 0.8
-    assert inputs(denoise / "inputs.json")["seed"] == 1
+def test_the_inputs_of_a_block_are_found_by_its_name(folder: Path) -> None:
+    trace = Trace.load(folder)
+    for given in (inputs(folder, "decode"), inputs(folder / "decode")):
+        assert given.keys() == {"latents"}
+        assert given["latents"].equal(trace["denoise"].outputs["latents"])
+    assert inputs(folder)["init"].equal(INPUTS["init"])
+    third = inputs(folder / "denoise.clip@3")["state"]
+    assert third.equal(trace.find("denoise.clip", 3).inputs["state"])
+    with pytest.raises(InputError, match="Did you mean 'decode'"):
+        inputs(folder / "decod")
+    with pytest.raises(InputError, match="number of a step"):
+        inputs(folder / "denoise.clip@last")
+
+
+def test_inputs_may_be_written_by_hand(tmp_path: Path) -> None:
+    save_file({"z": torch.arange(3)}, tmp_path / "inputs.safetensors")
+    (tmp_path / "inputs.json").write_text('{"seed": 3, "noise": {"tensor": "z"}}')
+    for given in (inputs(tmp_path), inputs(tmp_path / "inputs.json")):
+        assert given["seed"] == 3
+        assert given["noise"].equal(torch.arange(3))
+    (tmp_path / "inputs.json").write_text('{"noise": {"tensor": "y"}}')
+    with pytest.raises(FileError, match="stands for no value"):
+        inputs(tmp_path)
 
 
 def test_tracing_changes_nothing_and_is_off_afterwards() -> None:
