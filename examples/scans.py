@@ -24,7 +24,7 @@ from diffusion import Model, data, loss, net, noise, sampler, schedule, train
 from diffusion.base import Schedule
 from diffusion.block import Block, Decode, Denoise, Pipeline
 from diffusion.block.compare import Comparison, compare
-from sources.mri import Slices, mri
+from sources import Slices, mri
 
 OUT = Path("out/scans")
 STEPS = (5, 10, 20, 50)

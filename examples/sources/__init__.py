@@ -20,11 +20,11 @@ Files are kept in `$DIFFUSION_DATA`, else in `~/.cache/diffusion-examples`, with
 recorded at the first fetch. Files put there by hand are used as they are.
 """
 
+from .brain import Slices, mri
 from .digits import Digits, digits
 from .emoji import Emoji, emoji, minilm
 from .images import Fashion, fashion
 from .molecules import Moses, moses
-from .mri import Slices, mri
 from .ngram import witten_bell
 from .novels import Austen, austen
 from .spoken import spoken

@@ -17,15 +17,7 @@ from sources import clients, minilm
 from sources import emoji as drawn
 from sources.emoji import caption
 
-
-@pytest.fixture(autouse=True)
-def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """An empty folder to write in, and one thread."""
-    monkeypatch.chdir(tmp_path)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("apart")
 
 
 def test_emoji_resumes_learns_and_is_drawn_the_same_by_diffusers() -> None:

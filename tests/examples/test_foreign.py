@@ -18,22 +18,14 @@ from diffusion.errors import FileError, InputError
 from sources import galaxygrad as galaxy_files
 from sources import onnx
 
+pytestmark = pytest.mark.usefixtures("apart")
+
 ROOT = Path(__file__).resolve().parents[2]
 ANSWERS = {  # of the package itself under JAX 0.5.3, at t = 0.5 and 7: pixels, mean size
     "hsc32": ((-2.2432435, 1.2440155, 1.4572883), (-0.9418592, 0.51470864, 0.6331129)),
     "lsst60": ((-0.050074205, 1.0379949, 0.9208069), (-0.6612204, 0.55320364, 0.6481629)),
     "quasar72": ((-2.572273, 2.4596457, 1.6555308), (-1.0024562, 0.9399608, 0.63379186)),
 }
-
-
-@pytest.fixture(autouse=True)
-def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """An empty folder to write in, and one thread."""
-    monkeypatch.chdir(tmp_path)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -14,15 +14,7 @@ from diffusion import Model
 from diffusion.data.source import open_source
 from sources import fashion as clothes
 
-
-@pytest.fixture(autouse=True)
-def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """An empty folder to write in, and one thread."""
-    monkeypatch.chdir(tmp_path)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("apart")
 
 
 def test_fashion_resumes_learns_and_measures() -> None:

@@ -13,17 +13,9 @@ from PIL import Image
 import scans
 from diffusion import Model, sampler, schedule
 from diffusion.errors import FileError
-from sources import mri as source
+from sources import brain as source
 
-
-@pytest.fixture(autouse=True)
-def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """An empty folder to write in, and one thread."""
-    monkeypatch.chdir(tmp_path)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("apart")
 
 
 @pytest.fixture(scope="module")

@@ -16,15 +16,7 @@ from sources import digits, spoken
 from sources.heard import BANDS, FRAMES, spectrum, varied
 from sources.spoken import RATE, SPEAKERS, samples
 
-
-@pytest.fixture(autouse=True)
-def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """An empty folder to write in, and one thread."""
-    monkeypatch.chdir(tmp_path)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("apart")
 
 
 def test_senses_learn_and_any_subset_can_be_told() -> None:

@@ -13,15 +13,7 @@ from diffusion.block import Pipeline
 from diffusion.sampling import weights
 from sources import fashion
 
-
-@pytest.fixture(autouse=True)
-def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """An empty folder to write in, and one thread."""
-    monkeypatch.chdir(tmp_path)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("apart")
 
 
 def test_a_style_is_learned_beside_a_denoiser_that_stays_as_it_is() -> None:

@@ -15,17 +15,9 @@ from diffusion.block import ClassToImage, Upscale
 from diffusion.guidance.operator import Pool
 from sources import fashion
 
+pytestmark = pytest.mark.usefixtures("apart")
+
 pytestmark = pytest.mark.xdist_group("sources")  # one process fetches, once
-
-
-@pytest.fixture(autouse=True)
-def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """An empty folder to write in, and one thread."""
-    monkeypatch.chdir(tmp_path)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def test_both_ways_are_trained_measured_and_shown() -> None:
