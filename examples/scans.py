@@ -8,7 +8,7 @@ Slices of a brain (`sources.mri`): 32×32 pixels, most of them black, the others
 of grey. A small U-Net is trained as in Ho et al. 2020, under the linear schedule of betas. It is
 then sampled under others, without any training: `net.Retimed` tells it the times that it knows, and
 `compare` swaps the schedules in a pipeline. `schedule.Spectral` is made of the variances of the
-slices along their principal axes.
+slices along their principal axes, and ends at the noise that the training ended at.
 """
 
 import argparse
@@ -66,12 +66,13 @@ def schedules(model: Model, images: Tensor) -> dict[str, Schedule]:
     """That of the training, two others that are in use, and two that are made for the slices."""
     x = model.encode(images)
     pixel = float((x - x.mean(0)).square().mean().sqrt())
+    signal, sigma = model.process.clock(model.schedule.steps)
     return {
         "linear (trained)": model.schedule,
         "cosine": schedule.Cosine(1000),
         "Karras": schedule.Karras(),
         "cosine for a pixel": schedule.Scaled(schedule.Cosine(1000), pixel),
-        "spectrum of slices": schedule.Spectral.of(x),
+        "spectrum of slices": schedule.Spectral.of(x, high=sigma / signal),
     }
 
 

@@ -233,7 +233,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     quick = options.quick
     folder = options.folder or ("runs/senses-quick" if quick else "runs/senses")
     drawn, words = digits(quick), Words(str(minilm()))
-    seen, heard = (2, 2) if quick else (5, 4)
+    seen, heard = (2, 2) if quick else (5, 3)
 
     torch.manual_seed(0)
     model = trained(first(drawn, words, seen, quick), seen, f"{folder}/first")
