@@ -5,8 +5,8 @@
     python examples/senses.py --folder DIR    # stop with Ctrl-C; the same command continues
 
 A model of MNIST is trained with texts (read by MiniLM) and pictures (of the upper half of a digit)
-as conditions. Sound comes later: an encoder of spoken digits is trained beside the model, which is
-frozen. A pipeline joins them by one `Conditions` block.
+as conditions. Sound comes later: an encoder of spoken digits learns to say what that of texts says,
+and is put beside it; the model is not touched. A pipeline joins them by one `Conditions` block.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import torch
+from rich.progress import track
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -43,7 +44,7 @@ from sources.heard import BANDS, spectrum, varied
 from sources.spoken import SPEAKERS, samples
 
 OUT = Path("out/senses")
-WIDTH = 64
+WIDTH, STRENGTH = 64, 0.5
 PHRASES = ("{}", "a {}", "the digit {}", "the number {}", "a handwritten {}", "draw a {}")
 HELD = ("please write the figure {}", "{} in ink")
 INPUTS = {"text": "text", "image": "image", "audio": "sound"}
@@ -90,7 +91,8 @@ class Listen(Block):
 
 
 def first(drawn: Digits, words: Words, epochs: int, quick: bool = False) -> Model:
-    """A U-Net that attends to texts and to upper halves, each dropped in a third of the batch."""
+    """A U-Net, by flow matching, all but the finest layers of which attend to texts and to upper
+    halves; each is dropped for a third of the items."""
     network = net.UNet((1, 8, 16) if quick else (1, 24, 48, 64), hidden=16 if quick else 128)
     encoders = {
         "text": net.Projection(384, WIDTH, tokens=2),
@@ -100,30 +102,6 @@ def first(drawn: Digits, words: Words, epochs: int, quick: bool = False) -> Mode
     said = words(names).reshape(len(drawn.names), len(PHRASES), -1)
     which = torch.arange(len(drawn.labels)) % len(PHRASES)
     y = {"text": said[drawn.labels - 1, which], "image": Upper()(drawn.images)}
-    return assembled(drawn, y, network, encoders, epochs, quick)
-
-
-def later(model: Model, drawn: Digits, epochs: int, quick: bool = False) -> Model:
-    """The same model, frozen, with an encoder of sounds beside it.
-
-    Three items in four are heard alone: what was told otherwise leaves nothing to learn of sounds.
-    """
-    network = weights(model)[0].requires_grad_(False)
-    heard, which = recordings(drawn, 2 if quick else 12)
-    encoders = {"audio": net.Encoder((BANDS, 64, 96, WIDTH), dimensions=1, pool=4)}
-    alone = torch.arange(len(which)) % 4 > 0
-    y = {name: value.clone() for name, value in model.data.y.items()}
-    for value in y.values():
-        value[alone] = 0
-    y["audio"] = heard[which]
-    return assembled(drawn, y, network, encoders, epochs, quick)
-
-
-def assembled(
-    drawn: Digits, y: dict[str, Tensor], network: Any, encoders: dict[str, Any], epochs: int,
-    quick: bool,
-) -> Model:  # fmt: skip
-    """A model of digits, by flow matching; all but the finest layers attend to the conditions."""
     batch = 32
     return Model(
         data=data.Images(drawn.images, y, batch, shuffle=True, names=drawn.names),
@@ -132,7 +110,7 @@ def assembled(
         net=net.Conditioned(network, encoders, least=16 if quick else 48),
         loss=loss.Simple(),
         time=time.LogitNormal(),
-        guidance=guidance.Each(dict.fromkeys(y, 0.5), dropout=0.35),
+        guidance=guidance.Each(dict.fromkeys(y, STRENGTH), dropout=0.35),
         sampler=sampler.Adams(),
         optimizer=train.AdamW(2e-3, steps=epochs * (len(drawn.images) // batch + 1)),
         ema=0.9 if quick else 0.995,
@@ -140,17 +118,41 @@ def assembled(
     )
 
 
-def recordings(drawn: Digits, each: int) -> tuple[Tensor, Tensor]:
-    """Spectra of the recordings, each spoken in `each` ways, and one of them for each digit."""
+def later(model: Model, drawn: Digits, words: Words, steps: int, quick: bool = False) -> Model:
+    """The same model, of which nothing is trained, with an encoder of sounds beside its others.
+
+    It learns to say of a spoken digit what the encoder of texts says of its name.
+    """
+    network: Any = weights(model)[0].requires_grad_(False)
+    said = words([phrase.format(name) for name in drawn.names for phrase in PHRASES])
+    goal = network.encoders["text"](said).unflatten(0, (len(drawn.names), -1)).mean(1)
+    heard = recordings(2 if quick else 40)
+    ear = net.Encoder((BANDS, 64, 96, WIDTH), dimensions=1, pool=2)
+    optimizer = torch.optim.Adam(ear.parameters(), 2e-3)
     draws = torch.Generator().manual_seed(0)
+    for _ in track(range(steps), "sounds"):
+        digit = torch.randint(10, (64,), generator=draws)
+        which = torch.randint(heard.shape[1], (64,), generator=draws)
+        gap = (ear(heard[digit, which]) - goal[digit].view(64, -1, WIDTH)).square().mean()
+        optimizer.zero_grad()
+        gap.backward()
+        optimizer.step()
+    ear.requires_grad_(False)
+    strengths = dict.fromkeys(SENSES, STRENGTH)
+    return model.replace(
+        net=network.with_encoders({"audio": ear}), ema=None, guidance=guidance.Each(strengths)
+    )
+
+
+def recordings(each: int) -> Tensor:
+    """Spectra `[10, n, 32, 64]` of the digits, every recording spoken in `each` ways."""
+    draws = torch.Generator().manual_seed(0)
+    files = [spoken(language) for language in SPEAKERS]
     every = [
-        spectrum(varied(samples(file), draws))
-        for language in SPEAKERS for file in spoken(language) for _ in range(each)
+        spectrum(varied(samples(of[digit]), draws))
+        for digit in range(10) for of in files for _ in range(each)
     ]  # fmt: skip
-    heard = torch.stack(every).reshape(len(SPEAKERS), 10, each, BANDS, -1)
-    heard = heard.transpose(0, 1).flatten(1, 2)
-    which = torch.randint(heard.shape[1], drawn.labels.shape, generator=draws)
-    return heard.flatten(0, 1), (drawn.labels - 1) * heard.shape[1] + which
+    return torch.stack(every).unflatten(0, (10, -1))
 
 
 def pipeline(model: Model, words: Words, steps: int) -> Pipeline:
@@ -217,14 +219,6 @@ def show(pipe: Pipeline, drawn: Digits, path: Path) -> None:
     picture.grid(shown, len(columns), labels, headings=list(columns)).save(path)
 
 
-def trained(model: Model, epochs: int, folder: str) -> Model:
-    """The model after its training, which continues where it was stopped."""
-    with fast():
-        for average in model.train(epochs, folder=folder, every=60, progress=True):
-            print(f"mean loss {average:.4f}")
-    return model
-
-
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="tiny networks on 320 digits")
@@ -233,11 +227,15 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     quick = options.quick
     folder = options.folder or ("runs/senses-quick" if quick else "runs/senses")
     drawn, words = digits(quick), Words(str(minilm()))
-    seen, heard = (2, 2) if quick else (5, 3)
+    epochs = 2 if quick else 5
 
     torch.manual_seed(0)
-    model = trained(first(drawn, words, seen, quick), seen, f"{folder}/first")
-    model = trained(later(model, drawn, heard, quick), heard, f"{folder}/later")
+    model = first(drawn, words, epochs, quick)
+    with fast():
+        for average in model.train(epochs, folder=f"{folder}/first", every=60, progress=True):
+            print(f"mean loss {average:.4f}")
+    torch.manual_seed(1)
+    model = later(model, drawn, words, 20 if quick else 1500, quick)
     pipe = pipeline(model, words, 2 if quick else 8)
     pipe.save(OUT / "pipeline.yaml", weights=True)
     result = evaluate(pipe, drawn, 2 if quick else 20, quick)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..base import Net
+from ..component import arguments
 from ..errors import InputError, require, suggest
 from ..tree import State
 from .beside import OWN
@@ -70,6 +71,16 @@ class Conditioned(Net):
     def outputs(self) -> int:
         """The network's number of predicted parameters."""
         return int(getattr(self.net, "outputs", 1))
+
+    def with_encoders(self, encoders: Mapping[str, nn.Module]) -> Conditioned:
+        """The same network, with encoders more, or others in their place; all weights are shared.
+
+        Their tokens go through the attention that is there, so they suit it, or are made to.
+        """
+        every = {**dict(self.encoders.items()), **encoders}
+        other = Conditioned(**{**arguments(self), "encoders": every})
+        other.net, other.depth = self.net, self.depth
+        return other
 
     def forward(self, x: Tensor, y: State, t: Tensor) -> Tensor:
         return self._answer(self.net, x, y, t)

@@ -13,7 +13,10 @@ from diffusion.block import Pipeline
 from diffusion.sampling import weights
 from sources import fashion
 
-pytestmark = pytest.mark.usefixtures("apart")
+pytestmark = [
+    pytest.mark.usefixtures("apart"),
+    pytest.mark.xdist_group("sources"),  # one process fetches, once
+]
 
 
 def test_a_style_is_learned_beside_a_denoiser_that_stays_as_it_is() -> None:

@@ -15,9 +15,10 @@ from diffusion.block import ClassToImage, Upscale
 from diffusion.guidance.operator import Pool
 from sources import fashion
 
-pytestmark = pytest.mark.usefixtures("apart")
-
-pytestmark = pytest.mark.xdist_group("sources")  # one process fetches, once
+pytestmark = [
+    pytest.mark.usefixtures("apart"),
+    pytest.mark.xdist_group("sources"),  # one process fetches, once
+]
 
 
 def test_both_ways_are_trained_measured_and_shown() -> None:

@@ -121,6 +121,29 @@ def test_a_further_condition_beside_others() -> None:
     assert second.labels == 3
 
 
+def test_an_encoder_that_joins_the_others_goes_through_their_attention(tmp_path: Path) -> None:
+    """One with the weights of another says what that says; the others are untouched, and shared."""
+    torch.manual_seed(0)
+    first = shaken(conditioned(unet(), heads=2, least=16))
+    ear = net.Projection(5, 12, 2)
+    ear.load_state_dict(first.encoders["text"].state_dict())
+    second = first.with_encoders({"sound": ear})
+    x, t, told = inputs()
+    alike, both = {"sound": told["text"]}, {**told, "sound": told["text"]}
+    assert torch.equal(second(x, alike, t), first(x, {"text": told["text"]}, t))
+    assert torch.equal(second(x, told, t), first(x, told, t))
+    assert not torch.equal(second(x, both, t), first(x, told, t))
+    assert {id(p) for p in first.parameters()} < {id(p) for p in second.parameters()}
+    assert [*first.encoders] == ["text", "style"]
+
+    model = Model(data.Images(), schedule.Flow(), noise.Gaussian("x"), second, shape=(1, 8, 8))
+    model.save(tmp_path / "model")
+    again = Model.load(tmp_path / "model")
+    assert torch.equal(again.net(x, both, t), second(x, both, t))
+    with pytest.raises(InputError, match="tokens of one width"):
+        first.with_encoders({"sound": net.Projection(5, 8)})
+
+
 def test_threads_see_their_own_conditions() -> None:
     torch.manual_seed(0)
     outer = shaken(conditioned(unet())).eval()

@@ -18,6 +18,8 @@ SCHEDULES = [
     catalogue.Sqrt(24),
     catalogue.Table(24, torch.linspace(1.0, 0.5, 25)),
     catalogue.ZeroTerminal(catalogue.Linear(24, 0.999, 0.8)),
+    catalogue.Scaled(catalogue.Cosine(24), 0.3),
+    catalogue.Spectral(24, torch.tensor([0.05, 2.0])),
 ]
 
 
