@@ -212,11 +212,11 @@ def show(pipe: Pipeline, drawn: Digits, path: Path) -> None:
     columns = {"shown": halves}
     for some in subsets():
         w = pipe(**{INPUTS[name]: given[name] for name in some}, batch=len(rows), seed=1)
-        columns["\n+ ".join(some) or "nothing"] = w
+        columns["all three" if len(some) == 3 else ", ".join(some) or "nothing"] = w
     labels = [f'"{text}"' for text in given["text"]]
     shown = torch.stack([*columns.values()], 1).flatten(0, 1)
     path.parent.mkdir(parents=True, exist_ok=True)
-    picture.grid(shown, len(columns), labels, headings=list(columns)).save(path)
+    picture.grid(shown, len(columns), labels, 3, headings=list(columns)).save(path)
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
