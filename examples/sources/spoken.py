@@ -1,6 +1,6 @@
 """Digits spoken in five languages, by four speakers: prompts of the telephone exchange Asterisk.
 
-CC-BY-SA-3.0: Allison Smith, June Wallack, Carlo Flora and IvrvoiceRU.
+Allison Smith and June Wallack (CC-BY-SA-3.0), Carlo Flora and Maxim Topal (CC-BY-3.0).
 """
 
 import wave
