@@ -14,10 +14,11 @@ from torch import Tensor
 from ... import tree
 from ...base import Batch, Guidance, Noise, Predict
 from ...errors import InputError
+from ...net.beside import OWN
 from ...tree import State
 
-NEGATIVE, KEPT, OWN = "negative", "kept", "y"
-"""Names beside the conditions: `with_negative`, `with_kept`; and theirs where they are no dict."""
+NEGATIVE, KEPT = "negative", "kept"
+"""Names beside the conditions: `with_negative`, `with_kept`; `OWN` is theirs alone."""
 
 
 class Keep(Guidance):
