@@ -10,8 +10,8 @@ from torch import Tensor
 from ...base import Guidance, Noise, Predict
 from ...guidance import Observe
 from ...guidance.observe import METHODS
+from ...net.beside import OWN
 from ...tree import State
-from .keep import OWN
 
 SEEN = "observed"
 

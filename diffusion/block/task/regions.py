@@ -14,13 +14,14 @@ from ...errors import InputError, MismatchError
 from ...guidance.regions import Regions as Plain
 from ...guidance.regions import mixed
 from ...model import Model
+from ...net.beside import OWN
 from ...tree import State
 from ..base import Block
 from ..coder import Describe
 from ..denoise import Denoise
 from ..pipeline import Pipeline
 from .ask import Classes
-from .keep import KEPT, NEGATIVE, OWN
+from .keep import KEPT, NEGATIVE
 from .picture import pictures
 
 REGIONS = "regions"

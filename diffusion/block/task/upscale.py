@@ -14,13 +14,12 @@ from ...data import Images, Latent
 from ...errors import InputError, MismatchError, require
 from ...guidance.operator import Operator
 from ...model import Model
-from ...net.beside import PICTURE
+from ...net.beside import OWN, PICTURE
 from ..base import Block
 from ..output import Kind
 from ..pipeline import Pipeline
 from ..port import Ports
 from .ask import Classes
-from .keep import OWN
 from .observed import SEEN, Observed
 from .picture import channels, pictures
 from .scheduler import Scheduler
